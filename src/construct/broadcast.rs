@@ -1,0 +1,195 @@
+//! `broadcast`: a closure once on every worker.
+//!
+//! This file is `unsafe` because the parts of a `broadcast` borrow from its frame.
+
+use crate::construct::install::SHUT_DOWN;
+use crate::construct::spawn::{Rejected, in_current_pool};
+use crate::job::{HeapJob, JobRef, Lent, Payload};
+use crate::pool::thread_pool::ThreadPool;
+use crate::primitive::count_latch::CountLatch;
+use crate::worker::local::Local;
+use crate::worker::shared::Shared;
+use crate::worker::wait::wait_outside;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a part of a broadcast learns of the worker it runs on.
+pub struct BroadcastContext<'a> {
+    local: &'a Local,
+    /// Neither Send nor Sync: it speaks of the thread it is on.
+    thread: PhantomData<&'a mut dyn Fn()>,
+}
+
+impl<'a> BroadcastContext<'a> {
+    pub(crate) fn new(local: &'a Local) -> Self {
+        Self { local, thread: PhantomData }
+    }
+
+    /// The index of this worker.
+    pub fn index(&self) -> usize {
+        self.local.index
+    }
+
+    /// The number of workers, which is the number of parts.
+    pub fn num_threads(&self) -> usize {
+        self.local.shared.workers.len()
+    }
+}
+
+impl fmt::Debug for BroadcastContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BroadcastContext")
+            .field("pool", &self.local.shared.id)
+            .field("index", &self.index())
+            .field("num_threads", &self.num_threads())
+            .finish()
+    }
+}
+
+/// Runs `op` once on every worker of the current pool, and returns all results by index.
+///
+/// A worker runs its part when it has no local work left, or while it waits for something:
+/// so a part must not lock what a waiting frame may hold. Costs an allocation a worker.
+///
+/// # Panics
+/// If a part panics, after all have ended, with the payload of the lowest index; and if the
+/// pool has been shut down.
+///
+/// # Examples
+///
+/// ```
+/// let pool = filch::ThreadPoolBuilder::new().num_threads(3).build()?;
+/// let squares = pool.broadcast(|context| context.index() * context.index());
+/// assert_eq!(squares, [0, 1, 4]);
+/// # Ok::<(), filch::Error>(())
+/// ```
+pub fn broadcast<OP, R>(op: OP) -> Vec<R>
+where
+    OP: Fn(BroadcastContext<'_>) -> R + Sync,
+    R: Send,
+{
+    in_current_pool(|shared| broadcast_in(shared, &op))
+}
+
+/// Runs `op` once on every worker of the current pool, and doesn't wait. A panic is that of
+/// a [`spawn`](crate::spawn()).
+///
+/// # Panics
+/// If the pool has been shut down.
+///
+/// # Examples
+///
+/// ```
+/// let (sender, receiver) = std::sync::mpsc::channel();
+/// let pool = filch::ThreadPoolBuilder::new().num_threads(2).build()?;
+/// pool.spawn_broadcast(move |context| sender.send(context.index()).unwrap());
+/// assert_eq!(receiver.iter().sum::<usize>(), 1);
+/// # Ok::<(), filch::Error>(())
+/// ```
+pub fn spawn_broadcast<OP>(op: OP)
+where
+    OP: Fn(BroadcastContext<'_>) + Send + Sync + 'static,
+{
+    in_current_pool(|shared| spawn_broadcast_in(shared, op));
+}
+
+impl ThreadPool {
+    /// [`broadcast`] in this pool.
+    ///
+    /// # Panics
+    /// As [`broadcast`].
+    pub fn broadcast<OP, R>(&self, op: OP) -> Vec<R>
+    where
+        OP: Fn(BroadcastContext<'_>) -> R + Sync,
+        R: Send,
+    {
+        broadcast_in(self.shared(), &op)
+    }
+
+    /// [`spawn_broadcast`] in this pool.
+    ///
+    /// # Panics
+    /// As [`spawn_broadcast`].
+    pub fn spawn_broadcast<OP>(&self, op: OP)
+    where
+        OP: Fn(BroadcastContext<'_>) + Send + Sync + 'static,
+    {
+        spawn_broadcast_in(self.shared(), op);
+    }
+}
+
+/// Puts a job made by `part` into every worker's inbox, in the order of their indices.
+pub fn address_all(
+    shared: &Shared,
+    mut part: impl FnMut() -> JobRef<Local>,
+) -> Result<(), Rejected<()>> {
+    let mut address = || {
+        for (index, worker) in shared.workers.iter().enumerate() {
+            worker.inbox.push(part());
+            // Whatever it sleeps for, idle or in a wait, it looks into its inbox.
+            shared.unpark(index);
+        }
+    };
+    match Local::current_in(shared) {
+        Some(local) if !local.guest => address(),
+        _ => shared.submit(address).ok_or(Rejected { task: () })?,
+    }
+    Ok(())
+}
+
+fn broadcast_in<OP, R>(shared: &Shared, op: &OP) -> Vec<R>
+where
+    OP: Fn(BroadcastContext<'_>) -> R + Sync,
+    R: Send,
+{
+    // A lock a part, never contended: filled by one worker, emptied here.
+    let parts: Vec<Mutex<Option<Result<R, Payload>>>> =
+        shared.workers.iter().map(|_| Mutex::new(None)).collect();
+    let latch = CountLatch::new(parts.len());
+    let part = || {
+        let (parts, latch) = (&parts, Lent(&latch));
+        let work = move |local: &Local| {
+            let outcome = catch_unwind(AssertUnwindSafe(|| op(BroadcastContext::new(local))));
+            *parts[local.index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            // SAFETY: the part counts; it touches nothing of ours after this.
+            unsafe { CountLatch::done(latch.get()) };
+        };
+        // SAFETY: it catches what unwinds, and we wait for it below.
+        unsafe { HeapJob::boxed(work) }
+    };
+    address_all(shared, part).unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
+    Local::with_current(|current| match current {
+        Some(local) if std::ptr::eq(&*local.shared, shared) => {
+            local.wait_for_workers(latch.latch());
+        }
+        Some(local) => local.wait_for_other_pool(latch.latch()),
+        None => wait_outside(latch.latch()),
+    });
+    let outcomes = parts.into_iter().map(|part| {
+        let outcome = part.into_inner().unwrap_or_else(PoisonError::into_inner);
+        outcome.expect("filch: the latch was set before a part was done")
+    });
+    outcomes.collect::<Result<_, _>>().unwrap_or_else(|payload| resume_unwind(payload))
+}
+
+fn spawn_broadcast_in<OP>(shared: &Shared, op: OP)
+where
+    OP: Fn(BroadcastContext<'_>) + Send + Sync + 'static,
+{
+    let op = Arc::new(op);
+    let part = || {
+        let op = Arc::clone(&op);
+        let work = move |local: &Local| {
+            let call = AssertUnwindSafe(|| op(BroadcastContext::new(local)));
+            if let Err(payload) = catch_unwind(call) {
+                local.counters().panics.bump();
+                local.shared.report_panic(payload);
+            }
+        };
+        // SAFETY: it catches what unwinds and borrows nothing.
+        unsafe { HeapJob::boxed(work) }
+    };
+    address_all(shared, part).unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
+}

@@ -1,0 +1,82 @@
+//! `install`, and how any verb gets onto a worker.
+//!
+//! This file is `unsafe` because a call from outside lies on its caller's stack.
+
+use crate::job::StackJob;
+use crate::pool::global;
+use crate::pool::thread_pool::ThreadPool;
+use crate::primitive::latch::Latch;
+use crate::worker::local::Local;
+use crate::worker::shared::Shared;
+use crate::worker::wait::wait_outside;
+use std::panic::resume_unwind;
+use std::ptr;
+
+/// What verbs say when the pool takes no more work. Those that can say so in an error do.
+pub const SHUT_DOWN: &str =
+    "filch: the thread pool has been shut down and takes no more tasks; use try_spawn to find out";
+
+impl ThreadPool {
+    /// Runs `op` on a worker of this pool and returns its result; every verb that `op` calls
+    /// then uses this pool. On a worker of this pool already, just calls it.
+    ///
+    /// # Panics
+    /// If `op` panics, and if the pool has been shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(2).build()?;
+    /// let index = pool.install(|| filch::current_thread_index());
+    /// assert!(index.unwrap() < 2);
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn install<OP, R>(&self, op: OP) -> R
+    where
+        OP: FnOnce() -> R + Send,
+        R: Send,
+    {
+        on_worker_of(self.shared(), |_, _| op())
+    }
+}
+
+/// Calls `op` on a worker of the current pool, with whether it had to move there.
+#[inline(always)]
+pub fn on_worker<R: Send>(op: impl FnOnce(&Local, bool) -> R + Send) -> R {
+    Local::with_current(|current| match current {
+        Some(local) => op(local, false),
+        None => on_global_worker(op),
+    })
+}
+
+#[cold]
+fn on_global_worker<R: Send>(op: impl FnOnce(&Local, bool) -> R + Send) -> R {
+    // Not a plain call: the global pool may be one whose guest this thread is.
+    on_worker_of(global::get().shared(), op)
+}
+
+/// Calls `op` on a worker of this pool, with whether it had to move there.
+pub fn on_worker_of<R: Send>(shared: &Shared, op: impl FnOnce(&Local, bool) -> R + Send) -> R {
+    Local::with_current(|current| match current {
+        Some(local) if ptr::eq(&*local.shared, shared) => op(local, false),
+        Some(local) => call(shared, op, |latch| local.wait_for_other_pool(latch)),
+        None => call(shared, op, wait_outside),
+    })
+}
+
+fn call<R: Send>(
+    shared: &Shared,
+    op: impl FnOnce(&Local, bool) -> R + Send,
+    wait: impl FnOnce(&Latch),
+) -> R {
+    let job = StackJob::new(|local: &Local| op(local, true));
+    // SAFETY: it stays here until its latch is set: we wait for that, below.
+    let frame = unsafe { job.as_frame() };
+    shared.submit(|| shared.call(frame)).expect(SHUT_DOWN);
+    wait(job.latch());
+    // SAFETY: the latch is set, and this is the only place that takes the result.
+    match unsafe { job.take_result() } {
+        Ok(result) => result,
+        Err(payload) => resume_unwind(payload),
+    }
+}

@@ -1,0 +1,181 @@
+//! `join`: two closures, perhaps at the same time.
+//!
+//! This file is `unsafe` because the second closure lies on the stack, where another
+//! worker may run it.
+
+use crate::construct::install::on_worker;
+use crate::job::{Payload, StackJob};
+use crate::pool::thread_pool::ThreadPool;
+use crate::worker::local::Local;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// What a closure of [`join_context`] learns of its surroundings.
+pub struct FnContext {
+    migrated: bool,
+    /// Neither Send nor Sync: it speaks of the thread it is on.
+    thread: PhantomData<*mut ()>,
+}
+
+impl FnContext {
+    fn new(migrated: bool) -> Self {
+        Self { migrated, thread: PhantomData }
+    }
+
+    /// Whether the closure runs on another thread than the one that called
+    /// [`join_context`].
+    pub fn migrated(&self) -> bool {
+        self.migrated
+    }
+}
+
+impl fmt::Debug for FnContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FnContext").field("migrated", &self.migrated).finish()
+    }
+}
+
+/// Runs both closures, perhaps in parallel, and returns both results.
+///
+/// `a` runs on this thread at once; `b` is offered to other workers meanwhile, and runs on
+/// this thread too if none has taken it. From outside every pool the whole call moves to a
+/// worker of the global pool. Allocates nothing; costs a few nanoseconds while nobody is
+/// hungry for work.
+///
+/// # Panics
+/// If either closure panics, after both have ended. If both do, with the payload of `a`.
+///
+/// # Examples
+///
+/// ```
+/// fn sum(numbers: &[u64]) -> u64 {
+///     if let [one] = numbers {
+///         return *one;
+///     }
+///     let (left, right) = numbers.split_at(numbers.len() / 2);
+///     let (left, right) = filch::join(|| sum(left), || sum(right));
+///     left + right
+/// }
+///
+/// assert_eq!(sum(&[1, 2, 3, 4]), 10);
+/// ```
+#[inline]
+pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    on_worker(|local, _| join_on(local, |_| a(), |_| b(), false))
+}
+
+/// As [`join`], telling each closure whether it has moved to another thread.
+///
+/// # Panics
+/// As [`join`].
+///
+/// # Examples
+///
+/// ```
+/// // From outside a pool, both move to one of its workers.
+/// let (a, b) = filch::join_context(|a| a.migrated(), |b| b.migrated());
+/// assert!(a && b);
+/// ```
+#[inline]
+pub fn join_context<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+where
+    A: FnOnce(FnContext) -> RA + Send,
+    B: FnOnce(FnContext) -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
+    on_worker(|local, moved| {
+        join_on(local, |moved| a(FnContext::new(moved)), |moved| b(FnContext::new(moved)), moved)
+    })
+}
+
+impl ThreadPool {
+    /// [`join`] in this pool.
+    ///
+    /// # Panics
+    /// As [`join`], and if the pool has been shut down.
+    pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA + Send,
+        B: FnOnce() -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        self.install(|| join(a, b))
+    }
+}
+
+/// `moved`: whether the caller was moved here from another thread. Both closures are told
+/// so, or that they have moved on to yet another.
+#[inline(always)]
+fn join_on<RA, RB>(
+    local: &Local,
+    a: impl FnOnce(bool) -> RA,
+    b: impl FnOnce(bool) -> RB + Send,
+    moved: bool,
+) -> (RA, RB)
+where
+    RB: Send,
+{
+    local.counters().joins.bump();
+    // Whoever takes the frame passes itself, and so tells that it has been taken.
+    let job = StackJob::new(|here: &Local| b(moved || !std::ptr::eq(here, local)));
+    // SAFETY: it stays here until it has been run: `finish` sees to that.
+    let frame = unsafe { job.as_frame() };
+    let lane = local.lane();
+    // SAFETY: the lane is this thread's; popped below, after everything that `a` pushes.
+    let (mark, at_limit) = unsafe { lane.push(frame) };
+    if at_limit {
+        local.expose();
+    }
+    // Caught because `b` must end before the frame goes, and must not run while unwinding.
+    match catch_unwind(AssertUnwindSafe(|| a(moved))) {
+        // SAFETY: the mark of the push above.
+        Ok(a) if unsafe { lane.pop(mark) } => {
+            // SAFETY: the lane vouches that nobody else has it or gets it.
+            let b = unsafe { job.run_here(local) };
+            (a, b)
+        }
+        a => finish(local, mark, &job, a),
+    }
+}
+
+/// The rest of a join whose `a` panicked or whose `b` may have been taken.
+#[cold]
+fn finish<RA, RB, B>(
+    local: &Local,
+    mark: usize,
+    job: &StackJob<Local, B, RB>,
+    a: Result<RA, Payload>,
+) -> (RA, RB)
+where
+    B: FnOnce(&Local) -> RB,
+{
+    let (lane, deque) = (local.lane(), &local.deques.frames);
+    // SAFETY: the mark of this join's push; to pop again changes nothing.
+    let ours = unsafe { lane.pop(mark) || lane.reclaim(mark, deque) };
+    let b = if ours {
+        // SAFETY: nobody else has it or gets it.
+        catch_unwind(AssertUnwindSafe(|| unsafe { job.run_here(local) }))
+    } else {
+        // SAFETY: the frame is compared, not run.
+        local.wait_for_frame(unsafe { job.as_frame() }, job.latch());
+        // SAFETY: the latch is set, and this is the only place that takes the result.
+        unsafe { job.take_result() }
+    };
+    match (a, b) {
+        (Ok(a), Ok(b)) => (a, b),
+        (Err(payload), Ok(_)) | (Ok(_), Err(payload)) => resume_unwind(payload),
+        (Err(payload), Err(_)) => {
+            local.counters().panics.bump();
+            resume_unwind(payload)
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Floor 9: the verbs. Each file has a verb's free function, which means the pool that
+//! the current thread belongs to or else the global one, and the method of `ThreadPool`.
+
+pub mod broadcast;
+pub mod handle;
+pub mod install;
+pub mod join;
+pub mod scope;
+pub mod scope_fifo;
+pub mod spawn;
+pub mod this_thread;

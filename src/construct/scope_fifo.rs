@@ -1,0 +1,153 @@
+//! `scope_fifo`: a scope whose tasks run in the order of their spawning, as far as each
+//! worker is concerned.
+//!
+//! This file is `unsafe` because tasks hold a pointer to the scope.
+
+use crate::construct::broadcast::BroadcastContext;
+use crate::construct::install::on_worker;
+use crate::construct::scope::{Core, current_pool};
+use crate::job::Lent;
+use crate::pool::thread_pool::ThreadPool;
+use crate::queue::fifo::ScopeFifo as Queue;
+use crate::worker::local::Local;
+use crate::worker::shared::Shared;
+use std::fmt;
+use std::sync::Arc;
+
+/// A scope with first-in-first-out order; see [`scope_fifo`].
+pub struct ScopeFifo<'scope> {
+    /// One a worker. Made when the scope is in place: tickets point to it, and it to the
+    /// scope's latch.
+    queues: Box<[Queue<Local>]>,
+    core: Box<Core<'scope>>,
+}
+
+/// As [`scope`](crate::scope()), but tasks that one worker spawns are run in the order of
+/// their spawning. Allocates a queue for each worker of the pool.
+///
+/// # Panics
+/// As [`scope`](crate::scope()).
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Mutex;
+///
+/// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+/// let order = Mutex::new(Vec::new());
+/// pool.scope_fifo(|scope| {
+///     for i in 0..3 {
+///         let order = &order;
+///         scope.spawn_fifo(move |_| order.lock().unwrap().push(i));
+///     }
+/// });
+/// assert_eq!(order.into_inner().unwrap(), [0, 1, 2]);
+/// # Ok::<(), filch::Error>(())
+/// ```
+pub fn scope_fifo<'scope, OP, R>(op: OP) -> R
+where
+    OP: FnOnce(&ScopeFifo<'scope>) -> R + Send,
+    R: Send,
+{
+    on_worker(|local, _| ScopeFifo::run(&local.shared, op))
+}
+
+/// As [`in_place_scope`](crate::in_place_scope), with the order of [`scope_fifo`].
+///
+/// # Panics
+/// As [`in_place_scope`](crate::in_place_scope).
+///
+/// # Examples
+///
+/// ```
+/// let mut sum = 0;
+/// filch::in_place_scope_fifo(|scope| scope.spawn_fifo(|_| sum = 1 + 2));
+/// assert_eq!(sum, 3);
+/// ```
+pub fn in_place_scope_fifo<'scope, OP, R>(op: OP) -> R
+where
+    OP: FnOnce(&ScopeFifo<'scope>) -> R,
+{
+    ScopeFifo::run(&current_pool(), op)
+}
+
+impl ThreadPool {
+    /// [`scope_fifo`] in this pool.
+    ///
+    /// # Panics
+    /// As [`scope_fifo`], and if the pool has been shut down.
+    pub fn scope_fifo<'scope, OP, R>(&self, op: OP) -> R
+    where
+        OP: FnOnce(&ScopeFifo<'scope>) -> R + Send,
+        R: Send,
+    {
+        self.install(|| scope_fifo(op))
+    }
+
+    /// [`in_place_scope_fifo`], with tasks that run in this pool.
+    ///
+    /// # Panics
+    /// As [`in_place_scope_fifo`].
+    pub fn in_place_scope_fifo<'scope, OP, R>(&self, op: OP) -> R
+    where
+        OP: FnOnce(&ScopeFifo<'scope>) -> R,
+    {
+        ScopeFifo::run(self.shared(), op)
+    }
+}
+
+impl<'scope> ScopeFifo<'scope> {
+    fn run<R>(shared: &Arc<Shared>, op: impl FnOnce(&Self) -> R) -> R {
+        // Boxed, so that the queues can point to its latch before both are in place.
+        let core = Box::new(Core::new(shared));
+        let queues = shared.workers.iter().map(|_| Queue::new(core.latch())).collect();
+        let scope = Self { queues, core };
+        scope.core.complete(|| op(&scope))
+    }
+
+    /// Starts a task in the scope, to be run after those that this worker spawned before.
+    ///
+    /// # Panics
+    /// As [`Scope::spawn`](crate::Scope::spawn).
+    pub fn spawn_fifo<BODY>(&self, body: BODY)
+    where
+        BODY: FnOnce(&ScopeFifo<'scope>) + Send + 'scope,
+    {
+        let scope = Lent(self);
+        self.core.spawn(
+            move || {
+                let scope = scope.get();
+                // SAFETY: the scope waits for this task.
+                unsafe { Core::execute(&raw const *(*scope).core, || body(&*scope)) }
+            },
+            |local, task| {
+                // SAFETY: the queue is in place until the scope ends, and so until the task
+                // that the ticket stands for is done.
+                let ticket = unsafe { self.queues[local.index].push(task) };
+                local.deques.scoped.push(ticket);
+            },
+        );
+    }
+
+    /// Runs `body` once on every worker of the pool, within the scope.
+    ///
+    /// # Panics
+    /// As [`Scope::spawn`](crate::Scope::spawn).
+    pub fn spawn_broadcast<BODY>(&self, body: BODY)
+    where
+        BODY: Fn(&ScopeFifo<'scope>, BroadcastContext<'_>) + Send + Sync + 'scope,
+    {
+        let scope = Lent(self);
+        self.core.spawn_broadcast(move |context| {
+            let scope = scope.get();
+            // SAFETY: the scope waits for this task.
+            unsafe { Core::execute(&raw const *(*scope).core, || body(&*scope, context)) }
+        });
+    }
+}
+
+impl fmt::Debug for ScopeFifo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopeFifo").field("pool", &self.core.shared().id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,202 @@
+//! `spawn`: tasks that nobody waits for.
+//!
+//! This file is `unsafe` because a job erases its task's type.
+
+use crate::construct::install::SHUT_DOWN;
+use crate::job::{HeapJob, JobRef};
+use crate::pool::global;
+use crate::pool::thread_pool::ThreadPool;
+use crate::worker::local::Local;
+use crate::worker::shared::Shared;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A task that a pool did not accept because it has been shut down.
+pub struct Rejected<F> {
+    /// The task.
+    pub task: F,
+}
+
+impl<F> fmt::Debug for Rejected<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejected").finish_non_exhaustive()
+    }
+}
+
+impl<F> fmt::Display for Rejected<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the thread pool has been shut down and takes no more tasks")
+    }
+}
+
+impl<F> std::error::Error for Rejected<F> {}
+
+/// Starts a task and doesn't wait for it.
+///
+/// On a worker it goes to that worker's own deque, where the youngest task runs first, or
+/// another worker steals the oldest; from outside every pool to the global one, in the order
+/// of arrival. Costs one allocation.
+///
+/// A panic in the task goes to the pool's
+/// [`panic_handler`](crate::ThreadPoolBuilder::panic_handler), or aborts.
+///
+/// # Panics
+/// If the pool has been shut down and this isn't one of its workers.
+///
+/// # Examples
+///
+/// ```
+/// let (sender, receiver) = std::sync::mpsc::channel();
+/// filch::spawn(move || sender.send(6 * 7).unwrap());
+/// assert_eq!(receiver.recv(), Ok(42));
+/// ```
+pub fn spawn<F>(task: F)
+where
+    F: FnOnce() + Send + 'static,
+{
+    in_current_pool(|shared| spawn_in(shared, task))
+}
+
+/// As [`spawn`], but tasks that one worker spawns so are run in the order of their
+/// spawning.
+///
+/// # Panics
+/// As [`spawn`].
+///
+/// # Examples
+///
+/// ```
+/// let (sender, receiver) = std::sync::mpsc::channel();
+/// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+/// pool.install(move || {
+///     for i in 0..3 {
+///         let sender = sender.clone();
+///         filch::spawn_fifo(move || sender.send(i).unwrap());
+///     }
+/// });
+/// assert_eq!(receiver.iter().collect::<Vec<_>>(), [0, 1, 2]);
+/// # Ok::<(), filch::Error>(())
+/// ```
+pub fn spawn_fifo<F>(task: F)
+where
+    F: FnOnce() + Send + 'static,
+{
+    in_current_pool(|shared| spawn_fifo_in(shared, task))
+}
+
+impl ThreadPool {
+    /// [`spawn`] in this pool.
+    ///
+    /// # Panics
+    /// As [`spawn`].
+    pub fn spawn<F>(&self, task: F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        spawn_in(self.shared(), task);
+    }
+
+    /// [`spawn_fifo`] in this pool.
+    ///
+    /// # Panics
+    /// As [`spawn`].
+    pub fn spawn_fifo<F>(&self, task: F)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        spawn_fifo_in(self.shared(), task);
+    }
+
+    /// As [`spawn`](Self::spawn), but gives the task back if the pool has been shut down.
+    ///
+    /// # Errors
+    /// The task, not run, if the pool takes no more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+    /// pool.shutdown()?;
+    /// let rejected = pool.try_spawn(|| println!("too late")).unwrap_err();
+    /// (rejected.task)();
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn try_spawn<F>(&self, task: F) -> Result<(), Rejected<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        try_spawn_in(self.shared(), task)
+    }
+}
+
+pub fn in_current_pool<R>(f: impl FnOnce(&Shared) -> R) -> R {
+    Local::with_current(|current| match current {
+        Some(local) => f(&local.shared),
+        None => f(global::get().shared()),
+    })
+}
+
+fn spawn_in(shared: &Shared, task: impl FnOnce() + Send + 'static) {
+    try_spawn_in(shared, task).unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
+}
+
+fn try_spawn_in<F>(shared: &Shared, task: F) -> Result<(), Rejected<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    let push_own = |local: &Local, job| local.deques.detached.push(job);
+    push(shared, task, detached, push_own, |job| shared.injected.push(job)).map(|_| ())
+}
+
+fn spawn_fifo_in(shared: &Shared, task: impl FnOnce() + Send + 'static) {
+    let push_own = |local: &Local, job| {
+        // SAFETY: the queue is the worker's, and the pool keeps it as long as any job.
+        let ticket = unsafe { local.remote().fifo.push(job) };
+        local.deques.detached.push(ticket);
+    };
+    push(shared, task, detached, push_own, |job| shared.injected.push(job))
+        .unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
+}
+
+/// Makes a job of `task` and queues it: by `push_own` on a worker of this pool, by
+/// `push_outside` elsewhere, unless the pool takes no more. Returns whether somebody is
+/// awake to take it.
+#[inline]
+pub fn push<T, J>(
+    shared: &Shared,
+    task: T,
+    into_job: impl FnOnce(T) -> J,
+    push_own: impl FnOnce(&Local, J),
+    push_outside: impl FnOnce(J),
+) -> Result<bool, Rejected<T>> {
+    let current = Local::current_in(shared);
+    if let Some(local) = current
+        && !local.guest
+    {
+        // It runs a job at this moment, so the pool can't end before this one is seen.
+        push_own(local, into_job(task));
+        return Ok(shared.notify());
+    }
+    if !shared.gate.enter() {
+        return Err(Rejected { task });
+    }
+    let job = into_job(task);
+    match current {
+        Some(guest) => push_own(guest, job),
+        None => push_outside(job),
+    }
+    let noticed = shared.notify();
+    shared.leave_gate();
+    Ok(noticed)
+}
+
+fn detached<F: FnOnce() + Send + 'static>(task: F) -> JobRef<Local> {
+    let work = move |local: &Local| {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(task)) {
+            local.counters().panics.bump();
+            local.shared.report_panic(payload);
+        }
+    };
+    // SAFETY: it catches every unwinding and borrows nothing.
+    unsafe { HeapJob::boxed(work) }
+}

@@ -1,0 +1,123 @@
+//! What a thread can ask of, and do for, the pool it belongs to.
+
+use crate::pool::global;
+use crate::pool::thread_pool::ThreadPool;
+use crate::worker::local::Local;
+use crate::worker::run::Job;
+
+/// What a call of [`yield_now`] or [`yield_local`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Yield {
+    /// It ran a job.
+    Executed,
+    /// It found none.
+    Idle,
+}
+
+/// The index of the current thread in its pool, if it is a worker: below
+/// [`current_num_threads`], and no other thread's of that pool.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(filch::current_thread_index(), None);
+/// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+/// assert_eq!(pool.install(filch::current_thread_index), Some(0));
+/// # Ok::<(), filch::Error>(())
+/// ```
+pub fn current_thread_index() -> Option<usize> {
+    Local::with_current(|current| current.map(|local| local.index))
+}
+
+/// The number of workers of the current pool, or from outside of the global one, which is
+/// built if need be.
+///
+/// # Examples
+///
+/// ```
+/// let pool = filch::ThreadPoolBuilder::new().num_threads(3).build()?;
+/// assert_eq!(pool.install(filch::current_num_threads), 3);
+/// # Ok::<(), filch::Error>(())
+/// ```
+pub fn current_num_threads() -> usize {
+    Local::with_current(|current| match current {
+        Some(local) => local.shared.workers.len(),
+        None => global::get().current_num_threads(),
+    })
+}
+
+/// Whether this worker has tasks or open joins of its own that nobody has started; `None` on
+/// a thread that is no worker.
+///
+/// # Examples
+///
+/// ```
+/// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+/// pool.install(|| {
+///     assert_eq!(filch::current_thread_has_pending_tasks(), Some(false));
+///     filch::spawn(|| ());
+///     assert_eq!(filch::current_thread_has_pending_tasks(), Some(true));
+/// });
+/// # Ok::<(), filch::Error>(())
+/// ```
+pub fn current_thread_has_pending_tasks() -> Option<bool> {
+    Local::with_current(|current| current.map(Local::has_pending))
+}
+
+/// Runs one job of the pool, if there is any, be it one of others: it volunteers for any
+/// work, so a caller must hold no lock that a task may want. `None` on a thread that is no
+/// worker.
+///
+/// # Examples
+///
+/// ```
+/// use filch::Yield;
+///
+/// assert_eq!(filch::yield_now(), None);
+/// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+/// pool.install(|| {
+///     filch::spawn(|| ());
+///     assert_eq!(filch::yield_now(), Some(Yield::Executed));
+///     assert_eq!(filch::yield_now(), Some(Yield::Idle));
+/// });
+/// # Ok::<(), filch::Error>(())
+/// ```
+pub fn yield_now() -> Option<Yield> {
+    yield_to(Local::find)
+}
+
+/// As [`yield_now`], but only for jobs in this worker's own queues.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(filch::yield_local(), None);
+/// ```
+pub fn yield_local() -> Option<Yield> {
+    yield_to(Local::find_own)
+}
+
+impl ThreadPool {
+    /// [`yield_now`], if the current thread is a worker of this pool.
+    pub fn yield_now(&self) -> Option<Yield> {
+        self.current_thread_index().and_then(|_| yield_now())
+    }
+
+    /// [`yield_local`], if the current thread is a worker of this pool.
+    pub fn yield_local(&self) -> Option<Yield> {
+        self.current_thread_index().and_then(|_| yield_local())
+    }
+}
+
+fn yield_to(find: impl FnOnce(&Local) -> Option<Job>) -> Option<Yield> {
+    Local::with_current(|current| {
+        let local = current?;
+        Some(match find(local) {
+            Some(job) => {
+                local.execute(job);
+                Yield::Executed
+            }
+            None => Yield::Idle,
+        })
+    })
+}

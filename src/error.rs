@@ -1,0 +1,96 @@
+//! What can go wrong: one opaque type with a private kind.
+
+use std::fmt;
+use std::io;
+
+/// Why a pool could not be built or shut down.
+///
+/// The message names the cause and what to do about it.
+///
+/// # Examples
+///
+/// ```
+/// let error = filch::ThreadPoolBuilder::new().num_threads(1_000_000).build().unwrap_err();
+/// assert!(error.to_string().contains("max_num_threads"));
+/// ```
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    GlobalPoolExists,
+    CurrentThreadInPool,
+    TooManyThreads { asked: usize, limit: usize },
+    BadVariable { name: &'static str, value: String },
+    BadPin { cpu: usize, allowed: Vec<usize> },
+    NoPins,
+    Spawn { worker: usize, of: usize, cause: io::Error },
+    ShutdownFromInside,
+    ShutdownFromOtherThread,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self { kind }
+    }
+
+    pub(crate) fn is_global_pool_exists(&self) -> bool {
+        matches!(self.kind, Kind::GlobalPoolExists)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::GlobalPoolExists => f.write_str(
+                "the global thread pool has already been initialized; call build_global before \
+                 anything uses it, and once",
+            ),
+            Kind::CurrentThreadInPool => f.write_str(
+                "the current thread is already part of another thread pool; use_current_thread \
+                 needs a thread that is in none",
+            ),
+            Kind::TooManyThreads { asked, limit } => write!(
+                f,
+                "{asked} threads were asked for, but a pool has at most max_num_threads() = {limit}"
+            ),
+            Kind::BadVariable { name, value } => write!(
+                f,
+                "the environment variable {name} is {value:?}; set it to a number of threads, \
+                 to 0 for the default, or not at all"
+            ),
+            Kind::BadPin { cpu, allowed } => write!(
+                f,
+                "Pinning::Explicit names CPU {cpu}, but this process may run on {allowed:?} only"
+            ),
+            Kind::NoPins => f.write_str(
+                "Pinning::Explicit names no CPU; use Pinning::None for workers that float",
+            ),
+            Kind::Spawn { worker, of, cause } => write!(
+                f,
+                "could not start worker {worker} of {of}: {cause}; look at `ulimit -u`, \
+                 the cgroup's pids.max, kernel.threads-max, and memory for its stack \
+                 (ThreadPoolBuilder::stack_size)"
+            ),
+            Kind::ShutdownFromInside => f.write_str(
+                "shutdown was called by one of the pool's own workers, which would wait for \
+                 itself; call it from outside, or drop the pool to begin a shutdown",
+            ),
+            Kind::ShutdownFromOtherThread => f.write_str(
+                "the pool was built with use_current_thread, so one of its workers is the thread \
+                 that built it; call shutdown there",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            Kind::Spawn { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+}

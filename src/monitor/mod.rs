@@ -1,0 +1,3 @@
+//! Floor 6: what the machine says.
+
+pub mod cgroup;

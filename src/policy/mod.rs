@@ -1,0 +1,3 @@
+//! Floor 4: pure decisions. Numbers in, a decision out; no threads, no clocks.
+
+pub mod ladder;

@@ -1,0 +1,7 @@
+//! Floor 8: the composition root. A pool is put together here, and taken apart.
+
+pub mod affinity;
+pub mod builder;
+pub mod global;
+pub mod thread;
+pub mod thread_pool;

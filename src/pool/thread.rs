@@ -1,0 +1,108 @@
+//! A worker's thread, from its first to its last line.
+
+use crate::pool::affinity;
+use crate::primitive::latch::Latch;
+use crate::sync::{ThreadHandle, ThreadSpawner};
+use crate::worker::local::{Deques, Local};
+use crate::worker::shared::{Shared, ThreadHandler};
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// A worker that has yet to be given a thread: what a
+/// [`spawn_handler`](crate::ThreadPoolBuilder::spawn_handler) receives.
+///
+/// The thread that is to become the worker calls [`run`](Self::run).
+///
+/// # Examples
+///
+/// ```
+/// let pool = filch::ThreadPoolBuilder::new()
+///     .num_threads(2)
+///     .spawn_handler(|thread| {
+///         std::thread::Builder::new().spawn(|| thread.run())?;
+///         Ok(())
+///     })
+///     .build()?;
+/// assert_eq!(pool.install(|| 6 * 7), 42);
+/// # Ok::<(), filch::Error>(())
+/// ```
+pub struct ThreadBuilder {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) index: usize,
+    pub(crate) deques: Deques,
+    pub(crate) name: Option<String>,
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) cpu: Option<usize>,
+}
+
+impl ThreadBuilder {
+    /// The index of the worker, from 0 up to the number of threads.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The name the thread is to have, if the pool was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The stack size the thread is to have, in bytes, if the pool was given one.
+    pub fn stack_size(&self) -> Option<usize> {
+        self.stack_size
+    }
+
+    /// Is the worker: returns when the pool has come to its end.
+    pub fn run(self) {
+        let Self { shared, index, deques, cpu, .. } = self;
+        if let Some(cpu) = cpu {
+            // A CPU that has been taken away meanwhile: the worker floats.
+            affinity::pin(cpu);
+        }
+        let local = Local::new(Arc::clone(&shared), index, deques, false);
+        // SAFETY: valid until we leave, below, on this thread; nothing between unwinds.
+        unsafe { Local::enter(&local) };
+        guarded(&shared, shared.handlers.start.as_deref(), index);
+        // SAFETY: `shared` keeps the latch alive, and only this worker sets it.
+        unsafe { Latch::set(&raw const local.remote().started) };
+        local.run();
+        guarded(&shared, shared.handlers.exit.as_deref(), index);
+        Local::leave();
+        // SAFETY: as above.
+        unsafe { Latch::set(&raw const local.remote().stopped) };
+    }
+
+    /// Starts a thread of the standard library's for it.
+    pub(crate) fn start(self) -> io::Result<ThreadHandle<()>> {
+        let mut spawner = ThreadSpawner::new();
+        if let Some(name) = &self.name {
+            spawner = spawner.name(name.clone());
+        }
+        if let Some(size) = self.stack_size {
+            spawner = spawner.stack_size(size);
+        }
+        // Not on the CPU of whoever builds the pool, should that be a pinned worker.
+        affinity::unpinned(|| spawner.spawn(|| self.run()))
+    }
+}
+
+/// A start or exit handler's panic is nobody's business but the panic handler's.
+fn guarded(shared: &Shared, handler: Option<&ThreadHandler>, index: usize) {
+    if let Some(handler) = handler
+        && let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler(index)))
+    {
+        shared.report_panic(payload);
+    }
+}
+
+impl fmt::Debug for ThreadBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadBuilder")
+            .field("pool", &self.shared.id)
+            .field("index", &self.index)
+            .field("name", &self.name)
+            .field("stack_size", &self.stack_size)
+            .finish()
+    }
+}

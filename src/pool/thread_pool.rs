@@ -1,0 +1,204 @@
+//! A pool, and how it ends. Its verbs are in `construct/`.
+
+use crate::error::{Error, Kind};
+use crate::pool::affinity::Placement;
+use crate::sync::{Ordering, ThreadHandle, ThreadId, current_thread};
+use crate::telemetry::counters::Counters;
+use crate::worker::local::Local;
+use crate::worker::shared::Shared;
+use crate::worker::wait::wait_outside;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A pool of worker threads.
+///
+/// Dropping it waits until every accepted task has run and every thread has ended, unless
+/// one of its own workers drops it: then the drop only begins the shutdown.
+/// [`detach`](Self::detach) lets the rest finish without waiting.
+///
+/// # Examples
+///
+/// ```
+/// use filch::ThreadPoolBuilder;
+///
+/// let pool = ThreadPoolBuilder::new().num_threads(2).build()?;
+/// let answer = pool.spawn_handle(|| 6 * 7);
+/// assert_eq!(answer.join().unwrap(), 42);
+/// pool.shutdown()?;
+/// # Ok::<(), filch::Error>(())
+/// ```
+pub struct ThreadPool {
+    shared: Arc<Shared>,
+    placement: Placement,
+    /// The threads to be joined. Locked for as long as that takes, so that a second
+    /// shutdown returns no sooner than the first.
+    threads: Mutex<Vec<Thread>>,
+    /// The thread that built the pool, if it is worker 0.
+    guest: Option<ThreadId>,
+    detached: bool,
+}
+
+struct Thread {
+    worker: usize,
+    /// None for a thread that a spawn handler started.
+    handle: Option<ThreadHandle<()>>,
+}
+
+impl ThreadPool {
+    pub(crate) fn new(shared: Arc<Shared>, placement: Placement) -> Self {
+        Self { shared, placement, threads: Mutex::default(), guest: None, detached: false }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn cpu_of(&self, worker: usize) -> Option<usize> {
+        self.placement.cpu(worker)
+    }
+
+    pub(crate) fn add_worker(&mut self, worker: usize, handle: Option<ThreadHandle<()>>) {
+        self.threads.get_mut().unwrap().push(Thread { worker, handle });
+    }
+
+    pub(crate) fn wait_until_started(&mut self) {
+        for thread in self.threads.get_mut().unwrap() {
+            wait_outside(&self.shared.workers[thread.worker].started);
+        }
+    }
+
+    /// Makes the current thread worker 0.
+    pub(crate) fn adopt(&mut self, guest: Local) {
+        self.guest = Some(current_thread().id());
+        guest.enter_as_guest();
+    }
+
+    /// Stops and joins the workers that have been started, if not all could be.
+    pub(crate) fn abandon(self) {
+        let started = self.threads.lock().unwrap().len();
+        self.shared.staffed.store(started, Ordering::Relaxed);
+        // Dropping the pool does the rest.
+    }
+
+    /// Waits until every accepted task has run and every thread has ended, its
+    /// thread-local destructors included (of threads that a
+    /// [`spawn_handler`](crate::ThreadPoolBuilder::spawn_handler) started: until each has
+    /// left [`ThreadBuilder::run`](crate::ThreadBuilder::run) but for its last lines).
+    ///
+    /// Tasks may go on spawning tasks meanwhile; from outside nothing is accepted any
+    /// more: [`try_spawn`](Self::try_spawn) gives the task back, other verbs panic. A
+    /// pool that is shut down already is left as it is.
+    ///
+    /// # Errors
+    /// On one of the pool's own workers, which would wait for itself; and for a pool with
+    /// [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread), anywhere but
+    /// on that thread. Nothing has been shut down then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+    /// pool.spawn(|| println!("still runs"));
+    /// pool.shutdown()?;
+    /// assert!(pool.try_spawn(|| ()).is_err());
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn shutdown(&self) -> Result<(), Error> {
+        match Local::current_in(&self.shared) {
+            Some(guest) if guest.is_at_leisure() => {
+                self.shared.staffed.fetch_add(1, Ordering::Relaxed);
+                self.shared.begin_shutdown();
+                guest.run();
+                Local::leave();
+            }
+            Some(_) => return Err(Error::new(Kind::ShutdownFromInside)),
+            None if self.guest.is_some() && !self.shared.idle.has_ended() => {
+                return Err(Error::new(Kind::ShutdownFromOtherThread));
+            }
+            None => self.shared.begin_shutdown(),
+        }
+        // A panic while the lock was held leaves the rest of the list to be joined.
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        for thread in threads.drain(..) {
+            match thread.handle {
+                // A panic that reached the end of the thread came from the destructor of
+                // a thread-local; it has been printed, and it is no task's.
+                Some(handle) => drop(handle.join()),
+                None => wait_outside(&self.shared.workers[thread.worker].stopped),
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of the pool: it accepts nothing more from outside, finishes what it has,
+    /// and its threads end, without anybody waiting for that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+    /// let task = pool.spawn_handle(|| 1 + 1);
+    /// pool.detach();
+    /// assert_eq!(task.join().unwrap(), 2);
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn detach(mut self) {
+        self.detached = true;
+    }
+
+    /// What the pool's workers have done so far. Costs a few loads a worker.
+    pub fn counters(&self) -> Counters {
+        self.shared.counters()
+    }
+
+    /// The CPU that each worker was given, by index; `None` for one that floats.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new()
+    ///     .num_threads(2)
+    ///     .pinning(filch::Pinning::None)
+    ///     .build()?;
+    /// assert_eq!(pool.worker_cpus(), [None, None]);
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn worker_cpus(&self) -> Vec<Option<usize>> {
+        (0..self.shared.workers.len()).map(|worker| self.placement.cpu(worker)).collect()
+    }
+
+    /// The number of workers: the bound for
+    /// [`current_thread_index`](Self::current_thread_index).
+    pub fn current_num_threads(&self) -> usize {
+        self.shared.workers.len()
+    }
+
+    /// The index of the current thread in this pool, if it is one of its workers.
+    pub fn current_thread_index(&self) -> Option<usize> {
+        Local::current_in(&self.shared).map(|local| local.index)
+    }
+
+    /// Whether the current worker of this pool has tasks or open joins of its own that
+    /// nobody has started; `None` on any other thread.
+    pub fn current_thread_has_pending_tasks(&self) -> Option<bool> {
+        Local::current_in(&self.shared).map(Local::has_pending)
+    }
+}
+
+impl Drop for ThreadPool {
+    fn drop(&mut self) {
+        // An error says that this thread must not wait: the shutdown only begins.
+        if self.detached || self.shutdown().is_err() {
+            self.shared.begin_shutdown();
+        }
+    }
+}
+
+impl fmt::Debug for ThreadPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadPool")
+            .field("id", &self.shared.id)
+            .field("num_threads", &self.current_num_threads())
+            .finish_non_exhaustive()
+    }
+}

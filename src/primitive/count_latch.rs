@@ -1,0 +1,73 @@
+//! A latch that is set when a count of jobs has come down to zero, and that knows how
+//! many of them nobody has started yet.
+//!
+//! One word, `unstarted << 32 | pending`: a job counts in both from its spawn, leaves
+//! `unstarted` when it starts and `pending` when it is done. Invariant: whoever counts
+//! in `pending` keeps the latch alive and unset. The body of a scope counts as one
+//! job that starts at once.
+//!
+//! A waiter that sees `unstarted == 0` knows that no queue anywhere holds a job of its
+//! own, so it may sleep without digging through foreign jobs.
+//!
+//! Model: loom-tests/tests/count_latch.rs.
+
+use crate::primitive::latch::Latch;
+use crate::sync::{AtomicU64, Ordering};
+
+const PENDING: u64 = 1;
+const UNSTARTED: u64 = 1 << 32;
+
+#[derive(Debug)]
+pub struct CountLatch {
+    counts: AtomicU64,
+    latch: Latch,
+}
+
+impl CountLatch {
+    /// A latch over `started` jobs that count as started.
+    pub fn new(started: usize) -> Self {
+        Self { counts: AtomicU64::new(started as u64 * PENDING), latch: Latch::new() }
+    }
+
+    /// What the waiter waits on.
+    pub fn latch(&self) -> &Latch {
+        &self.latch
+    }
+
+    /// Counts a job that is about to be queued. The caller counts in `pending` itself.
+    ///
+    /// # Panics
+    /// With 2^31 jobs pending: they would be about to run into the other half.
+    pub fn spawned(&self) {
+        // Relaxed: the job that the caller is part of keeps the count above zero, and
+        // the queue publishes the new job.
+        let before = self.counts.fetch_add(UNSTARTED + PENDING, Ordering::Relaxed);
+        assert!(before as u32 <= u32::MAX / 2, "filch: more than 2^31 tasks pending in one scope");
+    }
+
+    /// Says that a queued job has been taken and starts now.
+    pub fn started(&self) {
+        // Relaxed: a hint, but for whoever took it out of a queue just now.
+        self.counts.fetch_sub(UNSTARTED, Ordering::Relaxed);
+    }
+
+    /// Whether some queue may hold a job of this latch.
+    pub fn has_unstarted(&self) -> bool {
+        self.counts.load(Ordering::Relaxed) >= UNSTARTED
+    }
+
+    /// Ends one job; the last one sets the latch.
+    ///
+    /// # Safety
+    /// The caller counts in `pending`, and ends. `this` may be gone when this returns.
+    pub unsafe fn done(this: *const Self) {
+        // SAFETY: alive, since the caller still counts.
+        let counts = unsafe { &(*this).counts };
+        // ORDERING: AcqRel; pairs with itself: the last job to end has seen the results
+        // of all others and hands them on through the latch.
+        if counts.fetch_sub(PENDING, Ordering::AcqRel) as u32 == 1 {
+            // SAFETY: nobody but us counts any more, so nobody else sets or frees it.
+            unsafe { Latch::set(&raw const (*this).latch) }
+        }
+    }
+}

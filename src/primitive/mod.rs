@@ -1,0 +1,8 @@
+//! Floor 1: one protocol a file. None of them knows what a job or a worker is.
+
+pub mod count_latch;
+pub mod event_count;
+pub mod gate;
+pub mod latch;
+pub mod parker;
+pub mod rng;

@@ -1,0 +1,180 @@
+//! A worker's deque: its owner pushes and pops at one end, thieves steal the oldest
+//! job at the other. crossbeam's Chase-Lev deque; under loom, which can't see into
+//! crossbeam, a four-slot one with the orderings of Lê et al. 2013, no stronger.
+
+use crate::job::Pointer;
+
+/// The owner's end.
+pub struct Deque<T> {
+    ends: kernel::Worker<T>,
+}
+
+/// Everybody else's end.
+pub struct Stealer<T> {
+    ends: kernel::Stealer<T>,
+}
+
+impl<T: Pointer> Deque<T> {
+    pub fn new() -> Self {
+        Self { ends: kernel::Worker::new_lifo() }
+    }
+
+    pub fn stealer(&self) -> Stealer<T> {
+        Stealer { ends: self.ends.stealer() }
+    }
+
+    pub fn push(&self, job: T) {
+        self.ends.push(job);
+    }
+
+    /// The youngest job. Misses none: `None` means that thieves have them all.
+    pub fn pop(&self) -> Option<T> {
+        self.ends.pop()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
+impl<T: Pointer> Default for Deque<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Pointer> Stealer<T> {
+    /// The oldest job.
+    pub fn steal(&self) -> Option<T> {
+        loop {
+            match self.ends.steal() {
+                kernel::Steal::Success(job) => return Some(job),
+                kernel::Steal::Empty => return None,
+                // Somebody else got one, so the crowd as a whole moves on.
+                kernel::Steal::Retry => crate::sync::spin_loop(),
+            }
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
+#[cfg(not(loom))]
+use crossbeam_deque as kernel;
+
+#[cfg(loom)]
+mod kernel {
+    use crate::job::Pointer;
+    use loom::sync::Arc;
+    use loom::sync::atomic::{AtomicIsize, AtomicPtr, Ordering, fence};
+    use std::marker::PhantomData;
+
+    /// Models keep few jobs alive; a small array keeps them quick.
+    const SLOTS: usize = 4;
+
+    struct Shared {
+        top: AtomicIsize,
+        bottom: AtomicIsize,
+        slots: [AtomicPtr<()>; SLOTS],
+    }
+
+    pub struct Worker<T>(Arc<Shared>, PhantomData<fn(T)>);
+    pub struct Stealer<T>(Arc<Shared>, PhantomData<fn(T)>);
+
+    pub enum Steal<T> {
+        Success(T),
+        Empty,
+        Retry,
+    }
+
+    impl Shared {
+        fn slot(&self, index: isize) -> &AtomicPtr<()> {
+            &self.slots[index as usize % SLOTS]
+        }
+
+        fn len(&self) -> usize {
+            // As crossbeam's: two acquiring loads, exact only for the owner.
+            let top = self.top.load(Ordering::Acquire);
+            fence(Ordering::SeqCst);
+            let bottom = self.bottom.load(Ordering::Acquire);
+            (bottom - top).max(0) as usize
+        }
+    }
+
+    impl<T: Pointer> Worker<T> {
+        pub fn new_lifo() -> Self {
+            let shared = Shared {
+                top: AtomicIsize::new(0),
+                bottom: AtomicIsize::new(0),
+                slots: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
+            };
+            Self(Arc::new(shared), PhantomData)
+        }
+
+        pub fn stealer(&self) -> Stealer<T> {
+            Stealer(Arc::clone(&self.0), PhantomData)
+        }
+
+        pub fn push(&self, job: T) {
+            let bottom = self.0.bottom.load(Ordering::Relaxed);
+            assert!(
+                bottom - self.0.top.load(Ordering::Acquire) < SLOTS as isize,
+                "a model with more than {SLOTS} jobs in a deque"
+            );
+            self.0.slot(bottom).store(job.into_raw(), Ordering::Relaxed);
+            fence(Ordering::Release);
+            self.0.bottom.store(bottom + 1, Ordering::Relaxed);
+        }
+
+        pub fn pop(&self) -> Option<T> {
+            let bottom = self.0.bottom.load(Ordering::Relaxed) - 1;
+            self.0.bottom.store(bottom, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            let top = self.0.top.load(Ordering::Relaxed);
+            if top > bottom {
+                self.0.bottom.store(bottom + 1, Ordering::Relaxed);
+                return None;
+            }
+            let job = self.0.slot(bottom).load(Ordering::Relaxed);
+            if top == bottom {
+                let won = self
+                    .0
+                    .top
+                    .compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed)
+                    .is_ok();
+                self.0.bottom.store(bottom + 1, Ordering::Relaxed);
+                if !won {
+                    return None;
+                }
+            }
+            // SAFETY: it was pushed and nobody else got it.
+            Some(unsafe { T::from_raw(job) })
+        }
+
+        pub fn is_empty(&self) -> bool {
+            self.0.len() == 0
+        }
+    }
+
+    impl<T: Pointer> Stealer<T> {
+        pub fn steal(&self) -> Steal<T> {
+            let top = self.0.top.load(Ordering::Acquire);
+            fence(Ordering::SeqCst);
+            if top >= self.0.bottom.load(Ordering::Acquire) {
+                return Steal::Empty;
+            }
+            let job = self.0.slot(top).load(Ordering::Relaxed);
+            match self.0.top.compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed) {
+                // SAFETY: it was pushed and nobody else got it.
+                Ok(_) => Steal::Success(unsafe { T::from_raw(job) }),
+                Err(_) => Steal::Retry,
+            }
+        }
+
+        pub fn is_empty(&self) -> bool {
+            self.0.len() == 0
+        }
+    }
+}

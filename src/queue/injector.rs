@@ -1,0 +1,121 @@
+//! A queue that anybody may push to and take from, first in first out: work from
+//! outside, broadcasts, jobs that a waiter may not run. crossbeam's; under loom a
+//! four-slot one that orders no more than the hand-over of each job.
+
+pub use kernel::Injector;
+
+#[cfg(not(loom))]
+mod kernel {
+    use crossbeam_deque::Steal;
+
+    pub struct Injector<T>(crossbeam_deque::Injector<T>);
+
+    impl<T> Injector<T> {
+        pub fn new() -> Self {
+            Self(crossbeam_deque::Injector::new())
+        }
+
+        pub fn push(&self, job: T) {
+            self.0.push(job);
+        }
+
+        pub fn steal(&self) -> Option<T> {
+            // Most calls find nothing, and this is a mere two loads.
+            if self.0.is_empty() {
+                return None;
+            }
+            loop {
+                match self.0.steal() {
+                    Steal::Success(job) => return Some(job),
+                    Steal::Empty => return None,
+                    // Somebody else got one, so the crowd as a whole moves on.
+                    Steal::Retry => std::hint::spin_loop(),
+                }
+            }
+        }
+
+        pub fn is_empty(&self) -> bool {
+            self.0.is_empty()
+        }
+
+        pub fn len(&self) -> usize {
+            self.0.len()
+        }
+    }
+}
+
+#[cfg(loom)]
+mod kernel {
+    use loom::cell::UnsafeCell;
+    use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    /// For the whole life of a model: slots are not used again.
+    const SLOTS: usize = 4;
+
+    struct Slot<T> {
+        full: AtomicBool,
+        job: UnsafeCell<Option<T>>,
+    }
+
+    pub struct Injector<T> {
+        head: AtomicUsize,
+        tail: AtomicUsize,
+        slots: [Slot<T>; SLOTS],
+    }
+
+    // SAFETY: a job is handed over whole: by `full`, then by the exchange of `head`.
+    unsafe impl<T: Send> Sync for Injector<T> {}
+
+    impl<T> Injector<T> {
+        pub fn new() -> Self {
+            let slot = |_| Slot { full: AtomicBool::new(false), job: UnsafeCell::new(None) };
+            Self {
+                head: AtomicUsize::new(0),
+                tail: AtomicUsize::new(0),
+                slots: std::array::from_fn(slot),
+            }
+        }
+
+        pub fn push(&self, job: T) {
+            let slot = &self.slots[self.tail.fetch_add(1, Ordering::Relaxed)];
+            // SAFETY: the slot is ours until it is full.
+            slot.job.with_mut(|place| unsafe { *place = Some(job) });
+            slot.full.store(true, Ordering::Release);
+        }
+
+        pub fn steal(&self) -> Option<T> {
+            loop {
+                let head = self.head.load(Ordering::Relaxed);
+                let slot = self.slots.get(head)?;
+                if !slot.full.load(Ordering::Acquire) {
+                    return None;
+                }
+                let won = self.head.compare_exchange(
+                    head,
+                    head + 1,
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                );
+                if won.is_ok() {
+                    // SAFETY: the exchange made the full slot ours.
+                    return slot.job.with_mut(|place| unsafe { (*place).take() });
+                }
+            }
+        }
+
+        pub fn is_empty(&self) -> bool {
+            let head = self.head.load(Ordering::Relaxed);
+            self.slots.get(head).is_none_or(|slot| !slot.full.load(Ordering::Acquire))
+        }
+
+        pub fn len(&self) -> usize {
+            usize::from(!self.is_empty())
+        }
+    }
+}
+
+impl<T> Default for Injector<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,79 @@
+//! What each worker has done, counted by itself.
+
+use crate::sync::statistic::{AtomicU64, Ordering};
+
+/// A number with one writer: a plain load and store, no read-modify-write.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    #[inline(always)]
+    pub fn bump(&self) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// One worker's counts, written by that worker alone.
+        #[derive(Debug, Default)]
+        pub struct WorkerCounters {
+            $(pub $name: Count,)*
+        }
+
+        /// What a pool's workers have done since it was built.
+        ///
+        /// Each number is a sum over the workers, read one after the other while they go
+        /// on counting: exact once the pool is idle, else slightly stale.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// let pool = filch::ThreadPoolBuilder::new().num_threads(2).build()?;
+        /// pool.join(|| (), || ());
+        /// assert_eq!(pool.counters().joins, 1);
+        /// # Ok::<(), filch::Error>(())
+        /// ```
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            pub(crate) fn add(&mut self, worker: &WorkerCounters) {
+                $(self.$name += worker.$name.read();)*
+            }
+        }
+    };
+}
+
+counters! {
+    /// Tasks run to their end: spawned ones, those of scopes, broadcast parts, and calls
+    /// such as `install` from outside.
+    tasks,
+    /// Calls of `join`.
+    joins,
+    /// Jobs taken from another worker's deque.
+    steals,
+    /// Times a worker moved the hidden frames of its join lane to its deque because
+    /// another worker was hungry or the lane was full.
+    exposures,
+    /// Frames taken out of another worker's lane because it was busy with a long leaf.
+    pulls,
+    /// Times a worker went to sleep.
+    parks,
+    /// Times a worker woke another.
+    wakes,
+    /// Wakes after which the woken worker found nothing to do.
+    wakes_in_vain,
+    /// Jobs that a waiting worker stole but may not run, and so put into the common queue.
+    misfits,
+    /// Panics that no caller could be told of: in a detached task, or beside an earlier
+    /// panic of the same join or scope.
+    panics,
+}

@@ -1,0 +1,104 @@
+//! Where a worker that may run anything looks for work, and in which order.
+
+use crate::job::FrameRef;
+use crate::queue::lane::Pulled;
+use crate::sync::Ordering;
+use crate::worker::local::Local;
+use crate::worker::run::Job;
+use crate::worker::shared::{Misfit, Remote, Shared};
+
+/// Every so many searches begin outside, so that tasks which keep spawning tasks can't
+/// keep others out for ever. Prime, so that no regular program falls into step with it.
+const TURNS: u32 = 61;
+
+impl Local {
+    /// The next job: first its own, youngest first; then what only it may run; then what
+    /// somebody waits for; then other workers' jobs, oldest first; then new work.
+    pub fn find(&self) -> Option<Job> {
+        let turn = self.turn.get().wrapping_add(1);
+        self.turn.set(turn);
+        if turn.is_multiple_of(TURNS)
+            && let Some(task) = self.shared.from_outside()
+        {
+            return Some(task);
+        }
+        self.find_own()
+            .or_else(|| self.remote().inbox.steal().map(Job::Task))
+            .or_else(|| self.shared.calls.steal().map(Job::Call))
+            .or_else(|| self.steal())
+            .or_else(|| self.shared.from_outside())
+    }
+
+    /// A job from its own deques. Exposed frames of its own joins come first; a worker at
+    /// the top of its loop has none.
+    pub fn find_own(&self) -> Option<Job> {
+        let deques = &self.deques;
+        (deques.frames.pop().map(Job::Frame))
+            .or_else(|| deques.scoped.pop().map(Job::Scoped))
+            .or_else(|| deques.detached.pop().map(Job::Task))
+    }
+
+    /// A job of another worker. Frames first: they are the largest pieces, and somebody
+    /// waits for each. Hidden ones are asked for on the way.
+    fn steal(&self) -> Option<Job> {
+        let job = self
+            .steal_by(|victim| {
+                let frame = victim.frames.steal().map(Job::Frame);
+                if frame.is_none() && victim.lane.has_hidden() {
+                    victim.lane.raise_hunger();
+                }
+                frame
+            })
+            .or_else(|| self.steal_by(|victim| victim.scoped.steal().map(Job::Scoped)))
+            .or_else(|| self.steal_by(|victim| victim.detached.steal().map(Job::Task)))?;
+        self.counters().steals.bump();
+        Some(job)
+    }
+
+    /// The first that `take` gets from another worker, beginning with a random one.
+    pub fn steal_by<T>(&self, take: impl Fn(&Remote) -> Option<T>) -> Option<T> {
+        let workers = &self.shared.workers;
+        let start = self.rng.below(workers.len());
+        let (before, after) = workers.split_at(start);
+        let own = self.remote();
+        after.iter().chain(before).filter(|victim| !std::ptr::eq(*victim, own)).find_map(take)
+    }
+
+    /// A hidden frame of another worker, of which one hasn't answered the hunger. `Busy` if
+    /// frames may hide somewhere nevertheless.
+    pub fn pull(&self) -> Pulled<Job> {
+        let pulled = self.steal_by(|victim| match self.pull_from(victim) {
+            Pulled::Nothing => None,
+            Pulled::Frame(frame) => Some(Pulled::Frame(Job::Frame(frame))),
+            Pulled::Busy => Some(Pulled::Busy),
+        });
+        pulled.unwrap_or(Pulled::Nothing)
+    }
+
+    /// The oldest hidden frame of this very worker.
+    pub fn pull_from(&self, victim: &Remote) -> Pulled<FrameRef<Self>> {
+        if !victim.lane.has_hidden() {
+            return Pulled::Nothing;
+        }
+        // Relaxed: the flag guards no data, it only spares the other CPUs.
+        if self.shared.pulling.swap(true, Ordering::Relaxed) {
+            return Pulled::Busy;
+        }
+        let pulled = victim.lane.pull(&victim.frames);
+        self.shared.pulling.store(false, Ordering::Relaxed);
+        if matches!(pulled, Pulled::Frame(_)) {
+            self.counters().pulls.bump();
+        }
+        pulled
+    }
+}
+
+impl Shared {
+    fn from_outside(&self) -> Option<Job> {
+        let misfit = self.misfits.steal().map(|misfit| match misfit {
+            Misfit::Frame(frame) => Job::Frame(frame),
+            Misfit::Scoped(task) => Job::Scoped(task),
+        });
+        misfit.or_else(|| self.injected.steal().map(Job::Task))
+    }
+}

@@ -1,0 +1,110 @@
+//! What a worker does when it finds nothing: it looks again for a while, then sleeps.
+//! The protocol is the event count's; this is the member's side of it.
+
+use crate::policy::ladder::{Ladder, Step};
+use crate::queue::lane::Pulled;
+use crate::sync::fence::heavy_fence;
+use crate::sync::{Ordering, spin_loop, yield_now};
+use crate::worker::local::Local;
+use crate::worker::run::Job;
+
+impl Local {
+    /// The next job, or `None` when the pool has come to its end.
+    pub fn idle(&self) -> Option<Job> {
+        let idle = &self.shared.idle;
+        // At most half of the workers search: more find no more, and get in the way.
+        let crowded = 2 * (idle.searching() + 1) > self.shared.workers.len().max(2);
+        idle.start_searching();
+        let mut ladder = if crowded { Ladder::without_spinning() } else { Ladder::default() };
+        loop {
+            if let Some(job) = self.find() {
+                return Some(self.leave_search(job));
+            }
+            if idle.has_ended() {
+                return None;
+            }
+            match ladder.next() {
+                Step::Spin(times) => (0..times).for_each(|_| spin_loop()),
+                Step::Yield => yield_now(),
+                Step::Pull => {
+                    if let Pulled::Frame(job) = self.pull() {
+                        return Some(self.leave_search(job));
+                    }
+                }
+                Step::Sleep => {
+                    if let Some(job) = self.sleep() {
+                        return Some(self.leave_search(job));
+                    }
+                    ladder = if self.woken_in_vain.replace(true) {
+                        Ladder::without_spinning()
+                    } else {
+                        Ladder::default()
+                    };
+                }
+            }
+        }
+    }
+
+    /// From searching to busy. The last one to leave the search sees to it that those who
+    /// still sleep miss nothing: publishers have relied on the search and woken nobody.
+    fn leave_search(&self, job: Job) -> Job {
+        let shared = &self.shared;
+        self.woken_in_vain.set(false);
+        if shared.idle.stop_searching() {
+            shared.raise_hunger();
+            heavy_fence();
+            if (shared.has_visible() || shared.has_hidden())
+                && let Some(worker) = shared.idle.wake_one()
+            {
+                shared.unpark(worker);
+            }
+        }
+        job
+    }
+
+    /// Sleeps until woken, unless a last look finds work: a job it pulled is returned, of
+    /// one in plain sight `None` makes the caller look.
+    fn sleep(&self) -> Option<Job> {
+        let shared = &self.shared;
+        shared.idle.sleep_begin(self.index);
+        // From here on whoever pushes a frame exposes it and wakes somebody.
+        shared.raise_hunger();
+        heavy_fence();
+        let found = if !self.remote().inbox.is_empty() || shared.has_visible() {
+            None
+        } else {
+            match self.pull() {
+                Pulled::Frame(job) => Some(job),
+                // Another puller or the owner is at it; it isn't for us to sleep yet.
+                Pulled::Busy => None,
+                Pulled::Nothing => {
+                    if !self.end_if_last() {
+                        self.counters().parks.bump();
+                        self.remote().parker.park();
+                    }
+                    None
+                }
+            }
+        };
+        shared.idle.wake_up(self.index);
+        found
+    }
+
+    /// Ends the pool if it is shutting down, nobody can submit any more, every worker
+    /// sleeps and no work is left. The last worker to fall asleep finds this to be so.
+    fn end_if_last(&self) -> bool {
+        let shared = &self.shared;
+        let nothing_left = || {
+            heavy_fence();
+            !shared.has_visible()
+                && !shared.has_hidden()
+                && shared.workers.iter().all(|worker| worker.inbox.is_empty())
+        };
+        let staffed = shared.staffed.load(Ordering::Relaxed);
+        let ended = shared.gate.is_sealed() && shared.idle.end(staffed, nothing_left);
+        if ended {
+            (0..shared.workers.len()).for_each(|worker| shared.unpark(worker));
+        }
+        ended
+    }
+}

@@ -1,0 +1,137 @@
+//! What only a worker's own thread touches, and how that thread finds it.
+//!
+//! This file is `unsafe` for the pointer in the thread-local, which lets a join reach its
+//! worker without a lock or a count.
+
+use crate::job::{FrameRef, JobRef, ScopeJobRef};
+use crate::primitive::rng::Rng;
+use crate::queue::deque::Deque;
+use crate::queue::lane::Lane;
+use crate::telemetry::counters::WorkerCounters;
+use crate::worker::shared::{Remote, Shared};
+use std::cell::{Cell, RefCell};
+use std::ptr;
+use std::sync::Arc;
+
+/// A worker's own ends of its deques.
+#[derive(Default)]
+pub struct Deques {
+    pub frames: Deque<FrameRef<Local>>,
+    pub scoped: Deque<ScopeJobRef<Local>>,
+    pub detached: Deque<JobRef<Local>>,
+}
+
+pub struct Local {
+    pub shared: Arc<Shared>,
+    pub index: usize,
+    pub deques: Deques,
+    pub rng: Rng,
+    /// Counts searches, so that work from outside gets its turn.
+    pub turn: Cell<u32>,
+    /// Whether it was woken for nothing last time.
+    pub woken_in_vain: Cell<bool>,
+    /// Jobs it is in the midst of, one inside the other.
+    pub nesting: Cell<usize>,
+    /// Whether its thread is the pool's own, or only a guest (`use_current_thread`).
+    pub guest: bool,
+}
+
+thread_local! {
+    /// The worker that this thread is, or null. Const and without a destructor, so that
+    /// reading it is one load.
+    static CURRENT: Cell<*const Local> = const { Cell::new(ptr::null()) };
+}
+
+/// What guests leave behind. It isn't freed before the thread ends: a shutdown may be
+/// called from inside a verb, whose frame still refers to its worker.
+struct Guests(Vec<Box<Local>>);
+
+thread_local! {
+    static GUESTS: RefCell<Guests> = const { RefCell::new(Guests(Vec::new())) };
+}
+
+impl Drop for Guests {
+    fn drop(&mut self) {
+        Local::leave();
+    }
+}
+
+impl Local {
+    pub fn new(shared: Arc<Shared>, index: usize, deques: Deques, guest: bool) -> Self {
+        let rng = Rng::new(index as u64);
+        Self {
+            shared,
+            index,
+            deques,
+            rng,
+            turn: Cell::new(0),
+            woken_in_vain: Cell::new(false),
+            nesting: Cell::new(0),
+            guest,
+        }
+    }
+
+    /// Makes this thread the worker, until [`leave`](Self::leave).
+    ///
+    /// # Safety
+    /// `this` stays valid until then, and the caller leaves on this thread.
+    pub unsafe fn enter(this: *const Self) {
+        debug_assert!(CURRENT.get().is_null());
+        CURRENT.set(this);
+    }
+
+    pub fn leave() {
+        CURRENT.set(ptr::null());
+    }
+
+    /// Makes this thread worker 0 of the pool it is building, until it leaves or ends.
+    pub fn enter_as_guest(self) {
+        let this = Box::new(self);
+        // SAFETY: the box lives until this thread's locals are destroyed, and that leaves.
+        unsafe { Self::enter(&*this) };
+        GUESTS.with_borrow_mut(|guests| guests.0.push(this));
+    }
+
+    /// Calls `f` with the worker that this thread is.
+    #[inline(always)]
+    pub fn with_current<R>(f: impl FnOnce(Option<&Self>) -> R) -> R {
+        // SAFETY: valid while it is set, by the promise of `enter`; and it can't be unset
+        // during the call: only the end of the worker's thread, or a shutdown that a
+        // guest calls while it runs no job, does that.
+        f(unsafe { CURRENT.get().as_ref() })
+    }
+
+    /// The worker that this thread is, if it is one of this very pool.
+    pub fn current_in(shared: &Shared) -> Option<&Self> {
+        // SAFETY: as in with_current. The result borrows from `shared`, which the worker
+        // itself keeps alive, and callers don't hold it across a user's closure.
+        let local = unsafe { CURRENT.get().as_ref() }?;
+        ptr::eq(&*local.shared, shared).then_some(local)
+    }
+
+    #[inline(always)]
+    pub fn remote(&self) -> &Remote {
+        &self.shared.workers[self.index]
+    }
+
+    #[inline(always)]
+    pub fn lane(&self) -> &Lane<Self> {
+        &self.remote().lane
+    }
+
+    #[inline(always)]
+    pub fn counters(&self) -> &WorkerCounters {
+        &self.remote().counters
+    }
+
+    /// Whether this is a guest that is in the midst of no job and no join.
+    pub fn is_at_leisure(&self) -> bool {
+        self.guest && self.nesting.get() == 0 && self.lane().is_bare()
+    }
+
+    /// Whether anything of its own waits to be run: the frames of its open joins, too.
+    pub fn has_pending(&self) -> bool {
+        let Deques { frames, scoped, detached } = &self.deques;
+        self.lane().has_hidden() || !(frames.is_empty() && scoped.is_empty() && detached.is_empty())
+    }
+}

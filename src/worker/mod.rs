@@ -1,0 +1,10 @@
+//! Floor 5: the worker. `run` is the loop, `find` where it looks for work, `idle` what it
+//! does when there is none, `wait` what it does while its own work isn't done; `local` is
+//! what only its thread touches, `shared` what all may.
+
+pub mod find;
+pub mod idle;
+pub mod local;
+pub mod run;
+pub mod shared;
+pub mod wait;

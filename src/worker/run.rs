@@ -1,0 +1,67 @@
+//! The loop.
+
+use crate::job::{FrameRef, JobRef, ScopeJobRef};
+use crate::worker::local::Local;
+use crate::worker::shared::Blocked;
+
+/// Something to run, by where it came from.
+#[derive(Clone, Copy)]
+pub enum Job {
+    /// Another worker's join waits for it.
+    Frame(FrameRef<Local>),
+    /// A thread outside the pool waits for it.
+    Call(FrameRef<Local>),
+    Scoped(ScopeJobRef<Local>),
+    Task(JobRef<Local>),
+}
+
+impl Local {
+    /// Runs jobs until the pool has come to its end.
+    pub fn run(&self) {
+        while let Some(job) = self.find().or_else(|| self.idle()) {
+            self.execute(job);
+        }
+        debug_assert!(!self.has_pending(), "filch: a worker ended with work in its queues");
+    }
+
+    /// Runs one job, which nobody else has run or will: it has just left a queue.
+    pub fn execute(&self, job: Job) {
+        self.nesting.set(self.nesting.get() + 1);
+        match job {
+            Job::Frame(frame) => self.execute_frame(frame),
+            // SAFETY: taken from a queue, so by nobody else.
+            Job::Call(frame) => unsafe { frame.run(self) },
+            // SAFETY: as above.
+            Job::Scoped(task) => unsafe { task.run(self) },
+            // SAFETY: as above.
+            Job::Task(task) => unsafe { task.run(self) },
+        }
+        self.nesting.set(self.nesting.get() - 1);
+        if !matches!(job, Job::Frame(_)) {
+            self.counters().tasks.bump();
+        }
+    }
+
+    /// Answers the hunger, or a full lane: shows the hidden frames to everybody.
+    #[cold]
+    pub fn expose(&self) {
+        // SAFETY: both are this worker's, and so is this thread.
+        if unsafe { self.lane().expose(&self.deques.frames) } {
+            self.counters().exposures.bump();
+            if !self.shared.notify() {
+                self.shared.nudge(|_, why| why == Blocked::Thief(self.index));
+            }
+        }
+    }
+
+    /// Runs a frame, and tells its owner who does if the owner may then help us: if
+    /// whatever comes onto our lane and deque from now on is part of it.
+    fn execute_frame(&self, frame: FrameRef<Self>) {
+        if self.deques.frames.is_empty() && !self.lane().has_hidden() {
+            // SAFETY: the frame lives until it has run.
+            unsafe { (*frame.latch()).take(self.index) };
+        }
+        // SAFETY: taken from a queue or pulled, so by nobody else.
+        unsafe { frame.run(self) }
+    }
+}

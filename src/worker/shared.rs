@@ -1,0 +1,320 @@
+//! What all workers of a pool may touch.
+
+use crate::job::{FrameRef, JobRef, Payload, ScopeJobRef};
+use crate::primitive::event_count::EventCount;
+use crate::primitive::gate::Gate;
+use crate::primitive::latch::Latch;
+use crate::primitive::parker::Parker;
+use crate::queue::deque::Stealer;
+use crate::queue::fifo::Fifo;
+use crate::queue::injector::Injector;
+use crate::queue::lane::Lane;
+use crate::sync::fence::light_fence;
+use crate::sync::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{global, statistic};
+use crate::telemetry::counters::{Counters, WorkerCounters};
+use crate::worker::local::{Deques, Local};
+use crossbeam_utils::CachePadded;
+use std::sync::Arc;
+
+/// The part of a worker that others may touch.
+pub struct Remote {
+    pub lane: CachePadded<Lane<Local>>,
+    /// Exposed frames.
+    pub frames: Stealer<FrameRef<Local>>,
+    /// Tasks of scopes.
+    pub scoped: Stealer<ScopeJobRef<Local>>,
+    /// Tasks that nobody waits for.
+    pub detached: Stealer<JobRef<Local>>,
+    /// The order of `spawn_fifo`.
+    pub fifo: Fifo<Local>,
+    /// Jobs that only this worker may run: its parts of broadcasts.
+    pub inbox: Injector<JobRef<Local>>,
+    pub parker: Arc<Parker>,
+    /// What it waits for while it sleeps in a wait: a [`Blocked`].
+    blocked: AtomicUsize,
+    pub counters: CachePadded<WorkerCounters>,
+    /// Set when it has begun (start handler done), and when it has ended (all but its
+    /// thread-locals gone).
+    pub started: Latch,
+    pub stopped: Latch,
+}
+
+/// Why a worker sleeps although it is not idle, so that those who make work for it know
+/// to wake it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// It doesn't.
+    No,
+    /// It waits for a scope, a handle or a broadcast.
+    Latch,
+    /// It waits for another pool, and meanwhile runs calls from outside.
+    Call,
+    /// It waits for a frame that the worker with this index runs.
+    Thief(usize),
+}
+
+impl Blocked {
+    fn into_word(self) -> usize {
+        match self {
+            Self::No => 0,
+            Self::Latch => 1,
+            Self::Call => 2,
+            Self::Thief(index) => 3 + index,
+        }
+    }
+
+    fn from_word(word: usize) -> Self {
+        match word {
+            0 => Self::No,
+            1 => Self::Latch,
+            2 => Self::Call,
+            index => Self::Thief(index - 3),
+        }
+    }
+}
+
+/// A job that a waiting worker has stolen but may not run. Anybody idle may, and so may
+/// whoever waits for it.
+#[derive(Clone, Copy)]
+pub enum Misfit {
+    Frame(FrameRef<Local>),
+    Scoped(ScopeJobRef<Local>),
+}
+
+/// Called with the payload of a panic that no caller can be told of.
+pub type PanicHandler = dyn Fn(Payload) + Send + Sync;
+/// Called on a worker's thread with its index.
+pub type ThreadHandler = dyn Fn(usize) + Send + Sync;
+
+#[derive(Default)]
+pub struct Handlers {
+    pub panic: Option<Box<PanicHandler>>,
+    pub start: Option<Box<ThreadHandler>>,
+    pub exit: Option<Box<ThreadHandler>>,
+}
+
+pub struct Shared {
+    pub workers: Box<[Remote]>,
+    /// Detached tasks from outside.
+    pub injected: Injector<JobRef<Local>>,
+    /// Calls from outside: a thread waits for each.
+    pub calls: Injector<FrameRef<Local>>,
+    pub misfits: Injector<Misfit>,
+    /// How many workers sleep in a wait.
+    blocked: AtomicUsize,
+    pub idle: EventCount,
+    pub gate: Gate,
+    /// A membarrier interrupts every CPU that runs the process: one pull at a time.
+    pub pulling: AtomicBool,
+    /// How many workers must sleep before the pool may end: all, but for a guest that is
+    /// about its own affairs, and for those that could not be started.
+    pub staffed: AtomicUsize,
+    pub handlers: Handlers,
+    /// Wakes and panics counted by threads that aren't workers.
+    pub outside_wakes: statistic::AtomicU64,
+    pub id: usize,
+}
+
+impl Shared {
+    /// A pool with a worker for each of `deques`, of whom `staffed` will run.
+    pub fn new(deques: &[Deques], staffed: usize, handlers: Handlers) -> Self {
+        static NEXT_ID: global::AtomicUsize = global::AtomicUsize::new(0);
+        Self {
+            workers: deques.iter().map(Remote::new).collect(),
+            injected: Injector::new(),
+            calls: Injector::new(),
+            misfits: Injector::new(),
+            blocked: AtomicUsize::new(0),
+            idle: EventCount::new(deques.len()),
+            gate: Gate::new(),
+            pulling: AtomicBool::new(false),
+            staffed: AtomicUsize::new(staffed),
+            handlers,
+            outside_wakes: statistic::AtomicU64::new(0),
+            id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
+        }
+    }
+}
+
+impl Remote {
+    pub fn new(local: &Deques) -> Self {
+        Self {
+            lane: CachePadded::new(Lane::new()),
+            frames: local.frames.stealer(),
+            scoped: local.scoped.stealer(),
+            detached: local.detached.stealer(),
+            fifo: Fifo::new(),
+            inbox: Injector::new(),
+            parker: Arc::new(Parker::new()),
+            blocked: AtomicUsize::new(Blocked::No.into_word()),
+            counters: CachePadded::default(),
+            started: Latch::new(),
+            stopped: Latch::new(),
+        }
+    }
+
+    /// Whether it holds anything that a thief may steal.
+    fn has_visible(&self) -> bool {
+        !(self.frames.is_empty() && self.scoped.is_empty() && self.detached.is_empty())
+    }
+}
+
+impl Shared {
+    /// Publishes nothing itself: call it right after work was made visible to all. Wakes
+    /// one sleeper unless somebody searches. Returns whether the work is in good hands.
+    pub fn notify(&self) -> bool {
+        match self.idle.notify() {
+            Some(worker) => {
+                self.unpark(worker);
+                true
+            }
+            None => self.idle.searching() > 0,
+        }
+    }
+
+    /// Wakes `worker`, whatever it sleeps for. Its token makes it look around once more.
+    pub fn unpark(&self, worker: usize) {
+        if self.workers[worker].parker.unpark() {
+            match Local::current_in(self) {
+                Some(local) => local.counters().wakes.bump(),
+                None => {
+                    self.outside_wakes.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// For a worker that is about to sleep in a wait. A heavy_fence and a last look at what
+    /// it may do follow.
+    pub fn block(&self, worker: usize, why: Blocked) {
+        self.workers[worker].blocked.store(why.into_word(), Ordering::Relaxed);
+        self.blocked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// For that worker, when it is awake again.
+    pub fn unblock(&self, worker: usize) {
+        self.blocked.fetch_sub(1, Ordering::Relaxed);
+        self.workers[worker].blocked.store(Blocked::No.into_word(), Ordering::Relaxed);
+    }
+
+    /// Right after work was made visible that some who sleep in a wait may do: wakes those
+    /// whose reason is `concerned`.
+    pub fn nudge(&self, concerned: impl Fn(usize, Blocked) -> bool) {
+        light_fence();
+        if self.blocked.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        for (index, worker) in self.workers.iter().enumerate() {
+            let why = Blocked::from_word(worker.blocked.load(Ordering::Relaxed));
+            if why != Blocked::No && concerned(index, why) {
+                self.unpark(index);
+            }
+        }
+    }
+
+    /// Hands a stolen job that the thief may not run to whoever may.
+    pub fn add_misfit(&self, misfit: Misfit) {
+        self.misfits.push(misfit);
+        self.notify();
+        // The one that waits for it may sleep, and can't be told from the others: the job
+        // is no longer ours to look into.
+        self.nudge(|_, _| true);
+    }
+
+    /// Takes a job that is `wanted` from among the misfits.
+    pub fn take_misfit(&self, wanted: impl Fn(&Misfit) -> bool) -> Option<Misfit> {
+        for _ in 0..self.misfits.len() {
+            let misfit = self.misfits.steal()?;
+            if wanted(&misfit) {
+                return Some(misfit);
+            }
+            // Whoever looked while it was in our hands may have gone to sleep.
+            self.add_misfit(misfit);
+        }
+        None
+    }
+
+    /// Queues a call from outside: someone waits for it.
+    pub fn call(&self, frame: FrameRef<Local>) {
+        self.calls.push(frame);
+        if !self.notify() {
+            self.nudge(|_, why| why == Blocked::Call);
+        }
+    }
+
+    /// Asks every owner to expose its frames.
+    pub fn raise_hunger(&self) {
+        for worker in &self.workers {
+            worker.lane.raise_hunger();
+        }
+    }
+
+    /// Whether there is work in plain sight that any worker may take.
+    pub fn has_visible(&self) -> bool {
+        !(self.injected.is_empty() && self.calls.is_empty() && self.misfits.is_empty())
+            || self.workers.iter().any(Remote::has_visible)
+    }
+
+    /// Whether frames hide in some lane.
+    pub fn has_hidden(&self) -> bool {
+        self.workers.iter().any(|worker| worker.lane.has_hidden())
+    }
+
+    /// Queues work from a thread that isn't one of the pool's own, unless the pool is
+    /// shutting down. Returns what `push` does.
+    pub fn submit<R>(&self, push: impl FnOnce() -> R) -> Option<R> {
+        if !self.gate.enter() {
+            return None;
+        }
+        let pushed = push();
+        self.leave_gate();
+        Some(pushed)
+    }
+
+    /// For whoever has entered the gate, once its work is queued.
+    pub fn leave_gate(&self) {
+        if self.gate.leave() {
+            self.wake_for_the_end();
+        }
+    }
+
+    /// Takes no more work from outside; the pool ends when what it has is done.
+    pub fn begin_shutdown(&self) {
+        self.gate.close();
+        self.wake_for_the_end();
+    }
+
+    /// Wakes some worker, so that it looks whether the pool has come to its end.
+    fn wake_for_the_end(&self) {
+        if let Some(worker) = self.idle.wake_one() {
+            self.unpark(worker);
+        }
+    }
+
+    /// Deals with a panic that no caller can be told of: the handler, else the end.
+    pub fn report_panic(&self, payload: Payload) {
+        let Some(handler) = &self.handlers.panic else {
+            eprintln!(
+                "filch: a task that nobody waits for panicked, and the pool has no panic \
+                 handler; aborting. Set ThreadPoolBuilder::panic_handler, or use \
+                 spawn_handle, whose join() returns the panic."
+            );
+            std::process::abort();
+        };
+        let call = std::panic::AssertUnwindSafe(|| handler(payload));
+        if std::panic::catch_unwind(call).is_err() {
+            eprintln!("filch: the panic handler panicked; aborting");
+            std::process::abort();
+        }
+    }
+
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        for worker in &self.workers {
+            sum.add(&worker.counters);
+        }
+        sum.wakes += self.outside_wakes.load(Ordering::Relaxed);
+        sum
+    }
+}

@@ -1,0 +1,207 @@
+//! What a worker does while its own work isn't done. It runs only what is part of what it
+//! waits for: so a lock held across a join can't be taken again by unrelated work on the
+//! same stack, and stacks stay near the serial program's.
+//!
+//! | it waits for            | it may run meanwhile                                  |
+//! |-------------------------|-------------------------------------------------------|
+//! | a frame that was taken  | frames from the deque or lane of the worker that runs |
+//! |                         | it: that one began with both empty, so all is part of |
+//! |                         | the frame while its latch is unset                    |
+//! | a scope                 | tasks of that scope, wherever they are                |
+//! | another pool            | calls from outside (else two pools that call each     |
+//! |                         | other would wait for ever)                            |
+//! | a handle, a broadcast   | nothing; a guest that waits for a handle: detached    |
+//! |                         | tasks and calls, since nobody else may exist to do so |
+//!
+//! And in all cases parts of broadcasts in its own inbox, which nobody else may run.
+//! A job that it stole but may not run goes to the misfits.
+
+use crate::job::{FrameRef, ScopeJobRef};
+use crate::policy::ladder::{Ladder, Step};
+use crate::primitive::count_latch::CountLatch;
+use crate::primitive::latch::Latch;
+use crate::primitive::parker::Parker;
+use crate::queue::lane::Pulled;
+use crate::sync::fence::heavy_fence;
+use crate::sync::{spin_loop, yield_now};
+use crate::worker::local::Local;
+use crate::worker::run::Job;
+use crate::worker::shared::{Blocked, Misfit, Remote};
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// A look around in a wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// One of many.
+    Quick,
+    /// The last one before it sleeps, after a heavy_fence.
+    Last,
+}
+
+impl Local {
+    /// Waits for a frame of its own that another worker has taken.
+    pub fn wait_for_frame(&self, frame: FrameRef<Self>, latch: &Latch) {
+        let thief = Cell::new(None);
+        let help = |look| {
+            // Said in the latch until we go to sleep on it.
+            thief.set(thief.get().or_else(|| latch.taker()));
+            match thief.get() {
+                Some(index) => self.help_thief(&self.shared.workers[index], latch, look),
+                None => self.run_misfit(|misfit| matches!(misfit, Misfit::Frame(f) if *f == frame)),
+            }
+        };
+        let block = || match thief.get() {
+            Some(index) => {
+                self.shared.workers[index].lane.raise_hunger();
+                Blocked::Thief(index)
+            }
+            None => Blocked::Latch,
+        };
+        self.wait(latch, help, block);
+    }
+
+    /// Waits for a scope, whose body has ended.
+    pub fn wait_for_scope(&self, scope: &CountLatch) {
+        self.wait(scope.latch(), |_| self.help_scope(scope), || Blocked::Latch);
+    }
+
+    /// Waits for what another pool does.
+    pub fn wait_for_other_pool(&self, latch: &Latch) {
+        self.wait(latch, |_| self.run_next(|| self.find_call()), || Blocked::Call);
+    }
+
+    /// Waits for what other workers of this pool do.
+    pub fn wait_for_workers(&self, latch: &Latch) {
+        self.wait(latch, |_| false, || Blocked::Latch);
+    }
+
+    /// Waits for a task that has a handle.
+    pub fn wait_for_task(&self, latch: &Latch) {
+        if self.guest && self.nesting.get() == 0 {
+            self.wait(latch, |_| self.run_next(|| self.find_detached()), || Blocked::Call);
+        } else {
+            self.wait_for_workers(latch);
+        }
+    }
+
+    fn wait(&self, latch: &Latch, help: impl Fn(Look) -> bool, block: impl Fn() -> Blocked) {
+        let own = self.remote();
+        let mut ladder = Ladder::default();
+        while !latch.is_set() {
+            if self.run_next(|| own.inbox.steal().map(Job::Task)) || help(Look::Quick) {
+                ladder.restart();
+                continue;
+            }
+            match ladder.next() {
+                Step::Spin(times) => (0..times).for_each(|_| spin_loop()),
+                Step::Yield => yield_now(),
+                Step::Pull => {}
+                Step::Sleep => {
+                    if !latch.register(Arc::clone(&own.parker)) {
+                        continue;
+                    }
+                    self.shared.block(self.index, block());
+                    heavy_fence();
+                    if own.inbox.is_empty() && !help(Look::Last) {
+                        self.counters().parks.bump();
+                        own.parker.park();
+                    }
+                    self.shared.unblock(self.index);
+                    ladder.restart();
+                }
+            }
+        }
+    }
+
+    /// Runs a frame that `thief` has on offer, or hides, while it runs ours.
+    fn help_thief(&self, thief: &Remote, ours: &Latch, look: Look) -> bool {
+        let frame = match thief.frames.steal() {
+            Some(frame) => frame,
+            None if !thief.lane.has_hidden() => return false,
+            None if look == Look::Quick => {
+                thief.lane.raise_hunger();
+                return false;
+            }
+            None => match self.pull_from(thief) {
+                Pulled::Frame(frame) => frame,
+                Pulled::Nothing => return false,
+                Pulled::Busy => return true,
+            },
+        };
+        // The frame came onto that deque or lane after the thief had taken ours, and was
+        // there while ours was not done: so it is part of ours. If ours is done, it may
+        // be part of anything.
+        if ours.is_set() {
+            self.give_up(Misfit::Frame(frame));
+        } else {
+            self.counters().steals.bump();
+            self.execute(Job::Frame(frame));
+        }
+        true
+    }
+
+    /// Runs a task of the scope, if one has not been started yet.
+    fn help_scope(&self, scope: &CountLatch) -> bool {
+        if !scope.has_unstarted() {
+            return false;
+        }
+        let ours = |task: &ScopeJobRef<Self>| std::ptr::eq(task.scope(), scope);
+        let own = || self.deques.scoped.pop();
+        let stolen = || self.steal_by(|victim| victim.scoped.steal());
+        while let Some(task) = own().or_else(stolen) {
+            if ours(&task) {
+                self.execute(Job::Scoped(task));
+                return true;
+            }
+            self.give_up(Misfit::Scoped(task));
+        }
+        self.run_misfit(|misfit| matches!(misfit, Misfit::Scoped(task) if ours(task)))
+    }
+
+    fn give_up(&self, misfit: Misfit) {
+        self.counters().misfits.bump();
+        self.shared.add_misfit(misfit);
+    }
+
+    fn run_misfit(&self, wanted: impl Fn(&Misfit) -> bool) -> bool {
+        self.run_next(|| {
+            self.shared.take_misfit(wanted).map(|misfit| match misfit {
+                Misfit::Frame(frame) => Job::Frame(frame),
+                Misfit::Scoped(task) => Job::Scoped(task),
+            })
+        })
+    }
+
+    fn run_next(&self, find: impl FnOnce() -> Option<Job>) -> bool {
+        find().map(|job| self.execute(job)).is_some()
+    }
+
+    fn find_call(&self) -> Option<Job> {
+        self.shared.calls.steal().map(Job::Call)
+    }
+
+    fn find_detached(&self) -> Option<Job> {
+        let own = || self.deques.detached.pop();
+        let stolen = || self.steal_by(|victim| victim.detached.steal());
+        self.find_call().or_else(|| {
+            own().or_else(stolen).or_else(|| self.shared.injected.steal()).map(Job::Task)
+        })
+    }
+}
+
+thread_local! {
+    /// What a thread outside every pool sleeps on.
+    static OUTSIDE: Arc<Parker> = Arc::default();
+}
+
+/// Waits on a thread that is no worker.
+pub fn wait_outside(latch: &Latch) {
+    // A thread that waits while its thread-locals are being destroyed gets a new one.
+    let parker = OUTSIDE.try_with(Arc::clone).unwrap_or_default();
+    while !latch.is_set() {
+        if latch.register(Arc::clone(&parker)) {
+            parker.park();
+        }
+    }
+}
