@@ -31,8 +31,11 @@ pub struct Core<'scope> {
     /// The first panic of the body or a task.
     panic: Mutex<Option<Payload>>,
     /// Invariant in `'scope`: a task may hand things of that lifetime to the scope.
-    lifetime: PhantomData<Box<dyn FnOnce(&Scope<'scope>) + Send + Sync + 'scope>>,
+    lifetime: PhantomData<Body<'scope>>,
 }
+
+/// What a scope takes in; Sync, so that the scope is, too.
+type Body<'scope> = dyn Fn(&Scope<'scope>) + Send + Sync + 'scope;
 
 /// Calls `op` with a scope, and returns when `op` and all tasks spawned into the scope have
 /// ended. Tasks may borrow whatever outlives the call.

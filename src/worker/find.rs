@@ -18,7 +18,7 @@ impl Local {
         let turn = self.turn.get().wrapping_add(1);
         self.turn.set(turn);
         if turn.is_multiple_of(TURNS)
-            && let Some(task) = self.shared.from_outside()
+            && let Some(task) = self.shared.take_from_outside()
         {
             return Some(task);
         }
@@ -26,7 +26,7 @@ impl Local {
             .or_else(|| self.remote().inbox.steal().map(Job::Task))
             .or_else(|| self.shared.calls.steal().map(Job::Call))
             .or_else(|| self.steal())
-            .or_else(|| self.shared.from_outside())
+            .or_else(|| self.shared.take_from_outside())
     }
 
     /// A job from its own deques. Exposed frames of its own joins come first; a worker at
@@ -94,7 +94,7 @@ impl Local {
 }
 
 impl Shared {
-    fn from_outside(&self) -> Option<Job> {
+    fn take_from_outside(&self) -> Option<Job> {
         let misfit = self.misfits.steal().map(|misfit| match misfit {
             Misfit::Frame(frame) => Job::Frame(frame),
             Misfit::Scoped(task) => Job::Scoped(task),

@@ -44,6 +44,7 @@ thread_local! {
 
 /// What guests leave behind. It isn't freed before the thread ends: a shutdown may be
 /// called from inside a verb, whose frame still refers to its worker.
+#[expect(clippy::vec_box, reason = "CURRENT holds their addresses")]
 struct Guests(Vec<Box<Local>>);
 
 thread_local! {
