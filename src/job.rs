@@ -152,7 +152,7 @@ pub struct StackJob<C, F, R> {
 
 impl<C, F, R> StackJob<C, F, R>
 where
-    F: FnOnce(&C) -> R,
+    F: FnOnce(&C, bool) -> R,
 {
     #[inline(always)]
     pub fn new(work: F) -> Self {
@@ -181,10 +181,10 @@ where
     /// # Safety
     /// Nobody else has run it or will; this is called once.
     #[inline(always)]
-    pub unsafe fn run_here(&self, context: &C) -> R {
+    pub unsafe fn run_here(&self, context: &C, moved: bool) -> R {
         // SAFETY: taken once, by the caller's promise.
         let work = self.work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) });
-        work(context)
+        work(context, moved)
     }
 
     /// The result of a job that somebody else has run.
@@ -203,7 +203,7 @@ where
         let (work, result) = unsafe { (&(*this).work, &(*this).result) };
         // SAFETY: run once, by the promise of JobRef::run.
         let work = work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) });
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(context)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(context, true)));
         // SAFETY: as above: ours alone until the latch is set.
         result.with_mut(|result| unsafe { (*result).write(outcome) });
         // SAFETY: alive, and set only here.

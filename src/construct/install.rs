@@ -69,7 +69,7 @@ fn call<R: Send>(
     op: impl FnOnce(&Local, bool) -> R + Send,
     wait: impl FnOnce(&Latch),
 ) -> R {
-    let job = StackJob::new(|local: &Local| op(local, true));
+    let job = StackJob::new(op);
     // SAFETY: it stays here until its latch is set: we wait for that, below.
     let frame = unsafe { job.as_frame() };
     shared.submit(|| shared.call(frame)).expect(SHUT_DOWN);

@@ -60,7 +60,7 @@ impl fmt::Debug for FnContext {
 ///
 /// assert_eq!(sum(&[1, 2, 3, 4]), 10);
 /// ```
-#[inline]
+#[inline(always)]
 pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
@@ -68,7 +68,13 @@ where
     RA: Send,
     RB: Send,
 {
-    on_worker(|local, _| join_on(local, |_| a(), |_| b(), false))
+    // Not a closure around `join_on`: it would be a function of its own, to which `a` and
+    // `b` go through memory.
+    // SAFETY: used here only.
+    match unsafe { Local::current() } {
+        Some(local) => join_on(local, |_| a(), |_| b(), false),
+        None => on_worker(|local, _| join_on(local, |_| a(), |_| b(), false)),
+    }
 }
 
 /// As [`join`], telling each closure whether it has moved to another thread.
@@ -83,7 +89,7 @@ where
 /// let (a, b) = filch::join_context(|a| a.migrated(), |b| b.migrated());
 /// assert!(a && b);
 /// ```
-#[inline]
+#[inline(always)]
 pub fn join_context<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce(FnContext) -> RA + Send,
@@ -125,8 +131,7 @@ where
     RB: Send,
 {
     local.counters().joins.bump();
-    // Whoever takes the frame passes itself, and so tells that it has been taken.
-    let job = StackJob::new(|here: &Local| b(moved || !std::ptr::eq(here, local)));
+    let job = StackJob::new(|_: &Local, moved| b(moved));
     // SAFETY: it stays here until it has been run: `finish` sees to that.
     let frame = unsafe { job.as_frame() };
     let lane = local.lane();
@@ -140,10 +145,10 @@ where
         // SAFETY: the mark of the push above.
         Ok(a) if unsafe { lane.pop(mark) } => {
             // SAFETY: the lane vouches that nobody else has it or gets it.
-            let b = unsafe { job.run_here(local) };
+            let b = unsafe { job.run_here(local, moved) };
             (a, b)
         }
-        a => finish(local, mark, &job, a),
+        a => finish(local, mark, &job, a, moved),
     }
 }
 
@@ -154,16 +159,17 @@ fn finish<RA, RB, B>(
     mark: usize,
     job: &StackJob<Local, B, RB>,
     a: Result<RA, Payload>,
+    moved: bool,
 ) -> (RA, RB)
 where
-    B: FnOnce(&Local) -> RB,
+    B: FnOnce(&Local, bool) -> RB,
 {
     let (lane, deque) = (local.lane(), &local.deques.frames);
     // SAFETY: the mark of this join's push; to pop again changes nothing.
     let ours = unsafe { lane.pop(mark) || lane.reclaim(mark, deque) };
     let b = if ours {
         // SAFETY: nobody else has it or gets it.
-        catch_unwind(AssertUnwindSafe(|| unsafe { job.run_here(local) }))
+        catch_unwind(AssertUnwindSafe(|| unsafe { job.run_here(local, moved) }))
     } else {
         // SAFETY: the frame is compared, not run.
         local.wait_for_frame(unsafe { job.as_frame() }, job.latch());

@@ -10,7 +10,7 @@ use crate::queue::lane::Lane;
 use crate::telemetry::counters::WorkerCounters;
 use crate::worker::shared::{Remote, Shared};
 use std::cell::{Cell, RefCell};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 /// A worker's own ends of its deques.
@@ -23,6 +23,8 @@ pub struct Deques {
 
 pub struct Local {
     pub shared: Arc<Shared>,
+    /// The part of this worker in `shared`, one load away. Valid as long as `shared`.
+    remote: NonNull<Remote>,
     pub index: usize,
     pub deques: Deques,
     pub rng: Rng,
@@ -60,8 +62,10 @@ impl Drop for Guests {
 impl Local {
     pub fn new(shared: Arc<Shared>, index: usize, deques: Deques, guest: bool) -> Self {
         let rng = Rng::new(index as u64);
+        let remote = NonNull::from(&shared.workers[index]);
         Self {
             shared,
+            remote,
             index,
             deques,
             rng,
@@ -93,13 +97,23 @@ impl Local {
         GUESTS.with_borrow_mut(|guests| guests.0.push(this));
     }
 
+    /// The worker that this thread is.
+    ///
+    /// # Safety
+    /// The reference is used only on this thread, and only during a verb of filch: a
+    /// worker's thread doesn't end, nor is what a guest left behind freed, while a verb is
+    /// on its stack.
+    #[inline(always)]
+    pub unsafe fn current<'a>() -> Option<&'a Self> {
+        // SAFETY: valid while it is set, by the promise of `enter`, and longer, by ours.
+        unsafe { CURRENT.get().as_ref() }
+    }
+
     /// Calls `f` with the worker that this thread is.
     #[inline(always)]
     pub fn with_current<R>(f: impl FnOnce(Option<&Self>) -> R) -> R {
-        // SAFETY: valid while it is set, by the promise of `enter`; and it can't be unset
-        // during the call: only the end of the worker's thread, or a shutdown that a
-        // guest calls while it runs no job, does that.
-        f(unsafe { CURRENT.get().as_ref() })
+        // SAFETY: `f` is part of a verb, and its argument's lifetime keeps it on the thread.
+        f(unsafe { Self::current() })
     }
 
     /// The worker that this thread is, if it is one of this very pool.
@@ -112,7 +126,8 @@ impl Local {
 
     #[inline(always)]
     pub fn remote(&self) -> &Remote {
-        &self.shared.workers[self.index]
+        // SAFETY: the field invariant.
+        unsafe { self.remote.as_ref() }
     }
 
     #[inline(always)]
