@@ -8,6 +8,15 @@ use crate::sync::{Ordering, spin_loop, yield_now};
 use crate::worker::local::Local;
 use crate::worker::run::Job;
 
+/// How an attempt to sleep ended.
+enum Rest {
+    /// The last look found work in plain sight, or the end.
+    Cancelled,
+    /// The last look took a hidden frame.
+    Pulled(Job),
+    Woken,
+}
+
 impl Local {
     /// The next job, or `None` when the pool has come to its end.
     pub fn idle(&self) -> Option<Job> {
@@ -16,6 +25,7 @@ impl Local {
         let crowded = 2 * (idle.searching() + 1) > self.shared.workers.len().max(2);
         idle.start_searching();
         let mut ladder = if crowded { Ladder::without_spinning() } else { Ladder::default() };
+        let mut woken = false;
         loop {
             if let Some(job) = self.find() {
                 return Some(self.leave_search(job));
@@ -32,10 +42,17 @@ impl Local {
                     }
                 }
                 Step::Sleep => {
-                    if let Some(job) = self.sleep() {
-                        return Some(self.leave_search(job));
+                    if woken {
+                        self.woken_in_vain.set(true);
+                        self.counters().wakes_in_vain.bump();
                     }
-                    ladder = if self.woken_in_vain.replace(true) {
+                    woken = match self.sleep() {
+                        Rest::Pulled(job) => return Some(self.leave_search(job)),
+                        Rest::Cancelled => false,
+                        Rest::Woken => true,
+                    };
+                    // Who was woken for nothing last time doesn't spin this time.
+                    ladder = if self.woken_in_vain.get() {
                         Ladder::without_spinning()
                     } else {
                         Ladder::default()
@@ -62,32 +79,30 @@ impl Local {
         job
     }
 
-    /// Sleeps until woken, unless a last look finds work: a job it pulled is returned, of
-    /// one in plain sight `None` makes the caller look.
-    fn sleep(&self) -> Option<Job> {
+    /// Sleeps until woken, unless a last look finds work.
+    fn sleep(&self) -> Rest {
         let shared = &self.shared;
         shared.idle.sleep_begin(self.index);
         // From here on whoever pushes a frame exposes it and wakes somebody.
         shared.raise_hunger();
         heavy_fence();
-        let found = if !self.remote().inbox.is_empty() || shared.has_visible() {
-            None
+        let rest = if !self.remote().inbox.is_empty() || shared.has_visible() {
+            Rest::Cancelled
         } else {
             match self.pull() {
-                Pulled::Frame(job) => Some(job),
+                Pulled::Frame(job) => Rest::Pulled(job),
                 // Another puller or the owner is at it; it isn't for us to sleep yet.
-                Pulled::Busy => None,
+                Pulled::Busy => Rest::Cancelled,
+                Pulled::Nothing if self.end_if_last() => Rest::Cancelled,
                 Pulled::Nothing => {
-                    if !self.end_if_last() {
-                        self.counters().parks.bump();
-                        self.remote().parker.park();
-                    }
-                    None
+                    self.counters().parks.bump();
+                    self.remote().parker.park();
+                    Rest::Woken
                 }
             }
         };
         shared.idle.wake_up(self.index);
-        found
+        rest
     }
 
     /// Ends the pool if it is shutting down, nobody can submit any more, every worker
