@@ -185,7 +185,8 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
 
     pub(crate) fn build_pool(mut self) -> Result<ThreadPool, Error> {
         fence::prepare();
-        let quota = cgroup::cpu_quota(Path::new("/"));
+        // Miri would spend longer on these files than on the pool.
+        let quota = if cfg!(miri) { None } else { cgroup::cpu_quota(Path::new("/")) };
         let workers = self.count(quota.map(|quota| quota.whole_cpus()))?;
         if self.use_current_thread && Local::with_current(|current| current.is_some()) {
             return Err(Error::new(Kind::CurrentThreadInPool));

@@ -8,6 +8,7 @@ use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use crate::worker::wait::wait_outside;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A pool of worker threads.
@@ -43,6 +44,10 @@ struct Thread {
     /// None for a thread that a spawn handler started.
     handle: Option<ThreadHandle<()>>,
 }
+
+/// A panic in a task leaves no part of the pool half done.
+impl UnwindSafe for ThreadPool {}
+impl RefUnwindSafe for ThreadPool {}
 
 impl ThreadPool {
     pub(crate) fn new(shared: Arc<Shared>, placement: Placement) -> Self {

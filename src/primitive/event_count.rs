@@ -133,16 +133,23 @@ impl EventCount {
     /// Ends the game if all `members` sleep and `nothing_left` finds no work. Then no
     /// member finds any, ever: for one to come by work it must wake up first, and none
     /// has between the first look at the count of wakes and the last.
-    pub fn end(&self, members: usize, nothing_left: impl FnOnce() -> bool) -> bool {
-        let wakes = self.wakes.load(Ordering::Relaxed);
-        wakes < ENDED
-            && self.asleep() == members
-            && nothing_left()
+    pub fn end(&self, members: usize, nothing_left: impl Fn() -> bool) -> bool {
+        let mut wakes = self.wakes.load(Ordering::Relaxed);
+        while wakes < ENDED && self.asleep() == members && nothing_left() {
             // ORDERING: Release; pairs with wake_up and has_ended.
-            && self
-                .wakes
-                .compare_exchange(wakes, wakes | ENDED, Ordering::Release, Ordering::Relaxed)
-                .is_ok()
+            match self.wakes.compare_exchange(
+                wakes,
+                wakes | ENDED,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                // Not false: the count may have been an old one, and whoever woke may have
+                // gone back to sleep before we fell asleep.
+                Err(now) => wakes = now,
+            }
+        }
+        false
     }
 
     pub fn has_ended(&self) -> bool {

@@ -46,8 +46,8 @@ thread_local! {
 
 /// What guests leave behind. It isn't freed before the thread ends: a shutdown may be
 /// called from inside a verb, whose frame still refers to its worker.
-#[expect(clippy::vec_box, reason = "CURRENT holds their addresses")]
-struct Guests(Vec<Box<Local>>);
+/// Raw, since a box that moves would deny that others point into it.
+struct Guests(Vec<*mut Local>);
 
 thread_local! {
     static GUESTS: RefCell<Guests> = const { RefCell::new(Guests(Vec::new())) };
@@ -56,6 +56,10 @@ thread_local! {
 impl Drop for Guests {
     fn drop(&mut self) {
         Local::leave();
+        for guest in self.0.drain(..) {
+            // SAFETY: it came out of a box, and nobody finds it any more.
+            drop(unsafe { Box::from_raw(guest) });
+        }
     }
 }
 
@@ -91,9 +95,9 @@ impl Local {
 
     /// Makes this thread worker 0 of the pool it is building, until it leaves or ends.
     pub fn enter_as_guest(self) {
-        let this = Box::new(self);
-        // SAFETY: the box lives until this thread's locals are destroyed, and that leaves.
-        unsafe { Self::enter(&*this) };
+        let this = Box::into_raw(Box::new(self));
+        // SAFETY: it lives until this thread's locals are destroyed, and that leaves.
+        unsafe { Self::enter(this) };
         GUESTS.with_borrow_mut(|guests| guests.0.push(this));
     }
 

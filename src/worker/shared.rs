@@ -285,8 +285,10 @@ impl Shared {
         self.wake_for_the_end();
     }
 
-    /// Wakes some worker, so that it looks whether the pool has come to its end.
+    /// Wakes some worker, so that it looks whether the pool has come to its end. If none
+    /// sleeps yet, the last to fall asleep looks anyway.
     fn wake_for_the_end(&self) {
+        light_fence();
         if let Some(worker) = self.idle.wake_one() {
             self.unpark(worker);
         }

@@ -1,0 +1,137 @@
+//! Small pools at full overlap, for Miri (which finds what models of single protocols
+//! can't: aliasing, frees, and races of the real deques), and quick enough to run natively.
+
+use filch::{ThreadPool, ThreadPoolBuilder};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+fn pool(workers: usize) -> ThreadPool {
+    ThreadPoolBuilder::new().num_threads(workers).build().unwrap()
+}
+
+fn fib(n: u64) -> u64 {
+    if n < 2 {
+        return n;
+    }
+    let (a, b) = filch::join(|| fib(n - 1), || fib(n - 2));
+    a + b
+}
+
+#[test]
+fn joins_are_shared_and_taken_back() {
+    for workers in 1..=3 {
+        let pool = pool(workers);
+        assert_eq!(pool.install(|| fib(9)), 34);
+        assert_eq!(pool.counters().joins, 54);
+    }
+}
+
+#[test]
+fn two_callers_share_a_pool() {
+    let pool = pool(2);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| assert_eq!(pool.install(|| fib(7)), 13));
+        }
+    });
+}
+
+#[test]
+fn tasks_of_scopes_borrow_and_nest() {
+    let pool = pool(2);
+    let count = AtomicUsize::new(0);
+    let add = || {
+        count.fetch_add(1, Ordering::Relaxed);
+    };
+    pool.scope(|outer| {
+        for _ in 0..3 {
+            outer.spawn(|outer| {
+                filch::scope(|inner| {
+                    inner.spawn(|_| add());
+                    outer.spawn(|_| add());
+                    inner.spawn(|_| add());
+                });
+                outer.spawn_broadcast(|_, _| add());
+            });
+        }
+    });
+    assert_eq!(count.into_inner(), 3 * (3 + 2));
+}
+
+#[test]
+fn fifo_tickets_outlive_their_tasks() {
+    let pool = pool(2);
+    let count = AtomicUsize::new(0);
+    pool.scope_fifo(|scope| {
+        for _ in 0..6 {
+            scope.spawn_fifo(|_| {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+    });
+    assert_eq!(count.into_inner(), 6);
+}
+
+#[test]
+fn handles_are_joined_cancelled_and_dropped() {
+    let pool = pool(2);
+    let handles: Vec<_> = (0..6).map(|i| pool.spawn_handle(move || i)).collect();
+    for (i, handle) in handles.into_iter().enumerate() {
+        if i % 3 == 0 {
+            drop(handle);
+        } else if i % 3 == 1 {
+            let cancelled = handle.cancel();
+            assert_eq!(handle.join().is_err(), cancelled);
+        } else {
+            assert_eq!(handle.join().unwrap(), i);
+        }
+    }
+}
+
+#[test]
+fn panics_cross_threads() {
+    let pool = pool(2);
+    let caught = std::panic::catch_unwind(|| {
+        pool.install(|| filch::join(|| fib(5), || panic!("b")));
+    });
+    assert!(caught.is_err());
+    assert!(pool.spawn_handle(|| panic!("task")).join().is_err());
+}
+
+#[test]
+fn broadcasts_meet_in_the_arms_of_a_join() {
+    let pool = pool(2);
+    let (a, b) = pool.join(|| filch::broadcast(|c| c.index()), || filch::broadcast(|_| 7));
+    assert_eq!((a, b), (vec![0, 1], vec![7, 7]));
+}
+
+#[test]
+fn pools_call_each_other() {
+    let (a, b) = (pool(1), pool(1));
+    assert_eq!(a.install(|| b.install(|| a.install(|| 1))), 1);
+}
+
+#[test]
+fn a_guest_does_all_the_work_alone() {
+    let pool = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
+    assert_eq!(pool.install(|| fib(5)), 5);
+    let handle = pool.spawn_handle(|| filch::spawn_handle(|| 2).join().unwrap());
+    assert_eq!(handle.join().unwrap(), 2);
+    filch::spawn(|| ());
+    pool.shutdown().unwrap();
+    assert_eq!(filch::current_thread_index(), None);
+}
+
+#[test]
+fn a_dropped_pool_finishes_its_tasks() {
+    let count: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(0)));
+    let pool = pool(2);
+    for _ in 0..4 {
+        pool.spawn(move || {
+            filch::spawn(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+        });
+    }
+    drop(pool);
+    assert_eq!(count.load(Ordering::Relaxed), 4);
+}
