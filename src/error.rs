@@ -27,6 +27,7 @@ pub(crate) enum Kind {
     BadPin { cpu: usize, allowed: Vec<usize> },
     NoPins,
     Spawn { worker: usize, of: usize, cause: io::Error },
+    NeverRun,
     ShutdownFromInside,
     ShutdownFromOtherThread,
 }
@@ -73,6 +74,10 @@ impl fmt::Display for Error {
                 "could not start worker {worker} of {of}: {cause}; look at `ulimit -u`, \
                  the cgroup's pids.max, kernel.threads-max, and memory for its stack \
                  (ThreadPoolBuilder::stack_size)"
+            ),
+            Kind::NeverRun => f.write_str(
+                "a ThreadBuilder was dropped without a call of run(); the spawn handler, or the \
+                 wrapper of build_scoped, must call it on the new thread",
             ),
             Kind::ShutdownFromInside => f.write_str(
                 "shutdown was called by one of the pool's own workers, which would wait for \

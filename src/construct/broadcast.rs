@@ -4,7 +4,7 @@
 
 use crate::construct::install::SHUT_DOWN;
 use crate::construct::spawn::{Rejected, in_current_pool};
-use crate::job::{HeapJob, JobRef, Lent, Payload};
+use crate::job::{HeapJob, JobRef, Payload, ScopeJob};
 use crate::pool::thread_pool::ThreadPool;
 use crate::primitive::count_latch::CountLatch;
 use crate::worker::local::Local;
@@ -149,15 +149,13 @@ where
         shared.workers.iter().map(|_| Mutex::new(None)).collect();
     let latch = CountLatch::new(parts.len());
     let part = || {
-        let (parts, latch) = (&parts, Lent(&latch));
+        let parts = &parts;
         let work = move |local: &Local| {
             let outcome = catch_unwind(AssertUnwindSafe(|| op(BroadcastContext::new(local))));
             *parts[local.index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-            // SAFETY: the part counts; it touches nothing of ours after this.
-            unsafe { CountLatch::done(latch.get()) };
         };
-        // SAFETY: it catches what unwinds, and we wait for it below.
-        unsafe { HeapJob::boxed(work) }
+        // SAFETY: we wait for it below.
+        unsafe { ScopeJob::boxed_started(&latch, work) }
     };
     address_all(shared, part).unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
     Local::with_current(|current| match current {
@@ -181,15 +179,8 @@ where
     let op = Arc::new(op);
     let part = || {
         let op = Arc::clone(&op);
-        let work = move |local: &Local| {
-            let call = AssertUnwindSafe(|| op(BroadcastContext::new(local)));
-            if let Err(payload) = catch_unwind(call) {
-                local.counters().panics.bump();
-                local.shared.report_panic(payload);
-            }
-        };
-        // SAFETY: it catches what unwinds and borrows nothing.
-        unsafe { HeapJob::boxed(work) }
+        // SAFETY: it borrows nothing.
+        unsafe { HeapJob::boxed(move |local: &Local| op(BroadcastContext::new(local))) }
     };
     address_all(shared, part).unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
 }

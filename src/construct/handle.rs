@@ -3,7 +3,7 @@
 //! This file is `unsafe` because whoever claims the task first, a worker, its waiter or its
 //! canceller, takes the closure out of memory that all of them share.
 
-use crate::construct::install::SHUT_DOWN;
+use crate::construct::install::{SHUT_DOWN, call};
 use crate::construct::spawn::{in_current_pool, push};
 use crate::job::{Header, JobRef};
 use crate::pool::thread_pool::ThreadPool;
@@ -17,7 +17,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::Result;
@@ -52,6 +52,8 @@ impl std::error::Error for Cancelled {}
 #[must_use = "dropping the handle of a task loses its result and its panic; use spawn instead"]
 pub struct JoinHandle<T> {
     task: Arc<dyn Completion<T>>,
+    /// Whose workers may run it.
+    pool: Arc<Shared>,
 }
 
 /// A task, in an allocation that its handle and the queue share.
@@ -60,8 +62,6 @@ struct Task<F, T> {
     header: Header<Local>,
     /// Whether somebody has taken `work`: to run it or to drop it.
     claimed: AtomicBool,
-    /// Whose workers may run it.
-    pool: usize,
     latch: Latch,
     work: UnsafeCell<Option<F>>,
     result: UnsafeCell<Option<Result<T>>>,
@@ -77,7 +77,6 @@ unsafe impl<F: Send, T: Send> Send for Task<F, T> {}
 /// A task without its closure's type.
 trait Completion<T>: Send + Sync {
     fn latch(&self) -> &Latch;
-    fn pool(&self) -> usize;
     /// Runs the task here if nobody has claimed it.
     fn run_unclaimed(&self);
     fn cancel_unclaimed(&self) -> bool;
@@ -111,10 +110,6 @@ where
 {
     fn latch(&self) -> &Latch {
         &self.latch
-    }
-
-    fn pool(&self) -> usize {
-        self.pool
     }
 
     fn run_unclaimed(&self) {
@@ -188,7 +183,7 @@ impl ThreadPool {
     }
 }
 
-fn spawn_handle_in<F, T>(shared: &Shared, work: F) -> JoinHandle<T>
+fn spawn_handle_in<F, T>(shared: &Arc<Shared>, work: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -196,12 +191,12 @@ where
     let task = Arc::new(Task {
         header: Header::new(Task::<F, T>::run),
         claimed: AtomicBool::new(false),
-        pool: shared.id,
         latch: Latch::new(),
         work: UnsafeCell::new(Some(work)),
         result: UnsafeCell::new(None),
     });
-    let handle = JoinHandle { task: Arc::clone(&task) as Arc<dyn Completion<T>> };
+    let pool = Arc::clone(shared);
+    let handle = JoinHandle { task: Arc::clone(&task) as Arc<dyn Completion<T>>, pool };
     let into_job = |task: Arc<Task<F, T>>| {
         let raw = Arc::into_raw(task).cast_mut();
         // SAFETY: an Arc's pointer isn't null; the task begins with its header, and lives
@@ -219,18 +214,25 @@ impl<T> JoinHandle<T> {
     /// Waits for the task and returns its result.
     ///
     /// On a worker of the same pool, a task that hasn't started is run right here; one that
-    /// has is waited for, running nothing else meanwhile but parts of broadcasts.
+    /// has is waited for, running nothing else meanwhile but parts of broadcasts. A worker
+    /// of another pool calls for the task, as by [`install`](ThreadPool::install).
     ///
     /// # Errors
     /// The payload, if the task panicked, or [`Cancelled`].
     pub fn join(self) -> Result<T> {
-        let latch = self.task.latch();
+        let (latch, pool) = (self.task.latch(), &self.pool);
         Local::with_current(|current| match current {
-            Some(local) if local.shared.id == self.task.pool() => {
+            Some(local) if ptr::eq(&*local.shared, &**pool) => {
                 self.task.run_unclaimed();
                 local.wait_for_task(latch);
             }
-            Some(local) => local.wait_for_other_pool(latch),
+            Some(local) => {
+                // Not just a wait: that pool's workers may all wait for ours, and then run
+                // nothing but calls. Refused only by a pool about to end, which runs it.
+                let run = |_: &Local, _| self.task.run_unclaimed();
+                let _ = call(pool, run, |latch| local.wait_for_other_pool(latch));
+                local.wait_for_other_pool(latch);
+            }
             None => wait_outside(latch),
         });
         self.task.take_result().expect(TAKEN)

@@ -7,7 +7,7 @@ use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
 use crate::primitive::latch::Latch;
 use crate::worker::local::Local;
-use crate::worker::shared::Shared;
+use crate::worker::shared::{Job, Shared};
 use crate::worker::wait::wait_outside;
 use std::panic::resume_unwind;
 use std::ptr;
@@ -59,24 +59,25 @@ fn on_global_worker<R: Send>(op: impl FnOnce(&Local, bool) -> R + Send) -> R {
 pub fn on_worker_of<R: Send>(shared: &Shared, op: impl FnOnce(&Local, bool) -> R + Send) -> R {
     Local::with_current(|current| match current {
         Some(local) if ptr::eq(&*local.shared, shared) => op(local, false),
-        Some(local) => call(shared, op, |latch| local.wait_for_other_pool(latch)),
-        None => call(shared, op, wait_outside),
+        Some(local) => call(shared, op, |latch| local.wait_for_other_pool(latch)).expect(SHUT_DOWN),
+        None => call(shared, op, wait_outside).expect(SHUT_DOWN),
     })
 }
 
-fn call<R: Send>(
+/// Has `op` called by a worker of this pool, if it takes calls.
+pub fn call<R: Send>(
     shared: &Shared,
     op: impl FnOnce(&Local, bool) -> R + Send,
     wait: impl FnOnce(&Latch),
-) -> R {
+) -> Option<R> {
     let job = StackJob::new(op);
     // SAFETY: it stays here until its latch is set: we wait for that, below.
     let frame = unsafe { job.as_frame() };
-    shared.submit(|| shared.call(frame)).expect(SHUT_DOWN);
+    shared.submit(|| shared.call(Job::Call(frame)))?;
     wait(job.latch());
     // SAFETY: the latch is set, and this is the only place that takes the result.
     match unsafe { job.take_result() } {
-        Ok(result) => result,
+        Ok(result) => Some(result),
         Err(payload) => resume_unwind(payload),
     }
 }

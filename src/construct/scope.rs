@@ -5,12 +5,12 @@
 use crate::construct::broadcast::{BroadcastContext, address_all};
 use crate::construct::install::{SHUT_DOWN, on_worker};
 use crate::construct::spawn::push;
-use crate::job::{HeapJob, Lent, Payload, ScopeJob, ScopeJobRef};
+use crate::job::{Lent, Payload, ScopeJob, ScopeJobRef};
 use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
 use crate::primitive::count_latch::CountLatch;
 use crate::worker::local::Local;
-use crate::worker::shared::{Blocked, Misfit, Shared};
+use crate::worker::shared::{Blocked, Job, Shared};
 use crate::worker::wait::wait_outside;
 use std::fmt;
 use std::marker::PhantomData;
@@ -159,7 +159,8 @@ impl<'scope> Scope<'scope> {
             move || {
                 let scope = scope.get();
                 // SAFETY: the scope waits for this task.
-                unsafe { Core::execute(&raw const (*scope).core, || body(&*scope)) }
+                let scope = unsafe { &*scope };
+                scope.core.catch(|| body(scope));
             },
             |local, task| local.deques.scoped.push(task),
         );
@@ -193,7 +194,8 @@ impl<'scope> Scope<'scope> {
         self.core.spawn_broadcast(move |context| {
             let scope = scope.get();
             // SAFETY: the scope waits for this task.
-            unsafe { Core::execute(&raw const (*scope).core, || body(&*scope, context)) }
+            let scope = unsafe { &*scope };
+            scope.core.catch(|| body(scope, context));
         });
     }
 }
@@ -220,9 +222,9 @@ impl<'scope> Core<'scope> {
 
     /// Runs the body and waits for all tasks.
     pub fn complete<R>(&self, body: impl FnOnce() -> R) -> R {
-        let mut result = None;
-        // SAFETY: the body counts, and we keep the scope alive.
-        unsafe { Self::execute(self, || result = Some(body())) };
+        let result = self.catch(body);
+        // SAFETY: the body counts, and is over; we keep the scope alive.
+        unsafe { CountLatch::done(&self.latch) };
         let latch = self.latch.latch();
         Local::with_current(|current| match current {
             Some(local) if self.owner.is_some() => local.wait_for_scope(&self.latch),
@@ -237,17 +239,9 @@ impl<'scope> Core<'scope> {
         }
     }
 
-    /// Runs the body or a task, and counts it as done.
-    ///
-    /// # Safety
-    /// `this` is alive and counts the task; it may be gone when this returns.
-    pub unsafe fn execute(this: *const Self, f: impl FnOnce()) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-            // SAFETY: alive, since the task still counts.
-            unsafe { &*this }.panicked(payload);
-        }
-        // SAFETY: as above. No reference to the scope is left here, as it may be freed.
-        unsafe { CountLatch::done(&raw const (*this).latch) }
+    /// Runs the body or a task, and keeps its panic for the end of the scope.
+    pub fn catch<R>(&self, f: impl FnOnce() -> R) -> Option<R> {
+        catch_unwind(AssertUnwindSafe(f)).map_err(|payload| self.panicked(payload)).ok()
     }
 
     #[cold]
@@ -257,35 +251,40 @@ impl<'scope> Core<'scope> {
             *first = Some(payload);
             return;
         }
-        if let Some(local) = Local::current_in(&self.shared) {
-            local.counters().panics.bump();
+        drop(first);
+        match Local::current_in(&self.shared) {
+            Some(local) => local.counters().panics.bump(),
+            None => self.shared.outside.panics.bump_shared(),
         }
     }
 
-    /// Queues `work`, which ends with [`execute`](Self::execute), as a task of the scope.
+    /// Queues `work`, which [`catch`](Self::catch)es its panics, as a task of the scope.
     pub fn spawn<W>(&self, work: W, push_own: impl FnOnce(&Local, ScopeJobRef<Local>))
     where
         W: FnOnce() + Send + 'scope,
     {
         let into_job = |work: W| {
             self.latch.spawned();
-            // SAFETY: `execute` catches what unwinds and counts; the scope waits for it, and
-            // so does what it borrows.
+            // SAFETY: the scope waits for it, and so does what it borrows.
             unsafe { ScopeJob::boxed(&self.latch, move |_: &Local| work()) }
         };
         let shared = &*self.shared;
-        // Work from outside goes where waiting workers look for tasks of their scopes.
-        let push_outside = |task| shared.misfits.push(Misfit::Scoped(task));
+        let push_outside = |task| match self.owner {
+            // Where workers that wait look for tasks of their scopes.
+            Some(_) => shared.misfits.push(Job::Scoped(task)),
+            None => shared.calls.push(Job::Scoped(task)),
+        };
         match push(shared, work, into_job, push_own, push_outside) {
             Ok(true) => {}
-            Ok(false) => {
-                shared.nudge(|index, why| why == Blocked::Latch && Some(index) == self.owner)
-            }
+            Ok(false) => shared.nudge(|index, why| match self.owner {
+                Some(owner) => index == owner && why == Blocked::Latch,
+                None => matches!(why, Blocked::Call | Blocked::Guest),
+            }),
             Err(_) => panic!("{SHUT_DOWN}"),
         }
     }
 
-    /// Queues `work`, which ends with [`execute`](Self::execute), on every worker.
+    /// Queues `work`, which [`catch`](Self::catch)es its panics, on every worker.
     pub fn spawn_broadcast(&self, work: impl Fn(BroadcastContext<'_>) + Send + Sync + 'scope) {
         let work = Arc::new(work);
         let part = || {
@@ -293,8 +292,9 @@ impl<'scope> Core<'scope> {
             self.latch.spawned();
             self.latch.started();
             let work = Arc::clone(&work);
-            // SAFETY: as in `spawn`.
-            unsafe { HeapJob::boxed(move |local: &Local| work(BroadcastContext::new(local))) }
+            let part = move |local: &Local| work(BroadcastContext::new(local));
+            // SAFETY: as in `spawn`. Its share in `work` goes before it counts as done.
+            unsafe { ScopeJob::boxed_started(&self.latch, part) }
         };
         address_all(&self.shared, part).unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
     }

@@ -118,7 +118,8 @@ impl<'scope> ScopeFifo<'scope> {
             move || {
                 let scope = scope.get();
                 // SAFETY: the scope waits for this task.
-                unsafe { Core::execute(&raw const *(*scope).core, || body(&*scope)) }
+                let scope = unsafe { &*scope };
+                scope.core.catch(|| body(scope));
             },
             |local, task| {
                 // SAFETY: the queue is in place until the scope ends, and so until the task
@@ -141,7 +142,8 @@ impl<'scope> ScopeFifo<'scope> {
         self.core.spawn_broadcast(move |context| {
             let scope = scope.get();
             // SAFETY: the scope waits for this task.
-            unsafe { Core::execute(&raw const *(*scope).core, || body(&*scope, context)) }
+            let scope = unsafe { &*scope };
+            scope.core.catch(|| body(scope, context));
         });
     }
 }

@@ -9,7 +9,7 @@ use crate::pool::thread_pool::ThreadPool;
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// A task that a pool did not accept because it has been shut down.
 pub struct Rejected<F> {
@@ -129,7 +129,7 @@ impl ThreadPool {
     }
 }
 
-pub fn in_current_pool<R>(f: impl FnOnce(&Shared) -> R) -> R {
+pub fn in_current_pool<R>(f: impl FnOnce(&Arc<Shared>) -> R) -> R {
     Local::with_current(|current| match current {
         Some(local) => f(&local.shared),
         None => f(global::get().shared()),
@@ -173,7 +173,7 @@ pub fn push<T, J>(
     if let Some(local) = current
         && !local.guest
     {
-        // It runs a job at this moment, so the pool can't end before this one is seen.
+        // It is awake, so the pool can't end before this one is seen.
         push_own(local, into_job(task));
         return Ok(shared.notify());
     }
@@ -191,12 +191,6 @@ pub fn push<T, J>(
 }
 
 fn detached<F: FnOnce() + Send + 'static>(task: F) -> JobRef<Local> {
-    let work = move |local: &Local| {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(task)) {
-            local.counters().panics.bump();
-            local.shared.report_panic(payload);
-        }
-    };
-    // SAFETY: it catches every unwinding and borrows nothing.
-    unsafe { HeapJob::boxed(work) }
+    // SAFETY: it borrows nothing.
+    unsafe { HeapJob::boxed(move |_: &Local| task()) }
 }

@@ -3,7 +3,7 @@
 use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
 use crate::worker::local::Local;
-use crate::worker::run::Job;
+use crate::worker::shared::Job;
 
 /// What a call of [`yield_now`] or [`yield_local`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ fn yield_to(find: impl FnOnce(&Local) -> Option<Job>) -> Option<Yield> {
         let local = current?;
         Some(match find(local) {
             Some(job) => {
-                local.execute(job);
+                local.execute_foreign(job);
                 Yield::Executed
             }
             None => Yield::Idle,

@@ -5,10 +5,10 @@ use crate::job::Payload;
 use crate::monitor::cgroup;
 use crate::pool::affinity::{self, Pinning, Placement};
 use crate::pool::global;
-use crate::pool::thread::ThreadBuilder;
+use crate::pool::thread::{Seat, ThreadBuilder};
 use crate::pool::thread_pool::ThreadPool;
 use crate::sync::fence;
-use crate::sync::{self, ThreadHandle};
+use crate::sync::{self, Ordering, ThreadHandle};
 use crate::worker::local::{Deques, Local};
 use crate::worker::shared::{Handlers, Shared};
 use std::fmt;
@@ -194,9 +194,8 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         let fractional = quota.is_some_and(|quota| quota.is_fractional());
         let placement = Placement::new(self.pinning.take(), workers, fractional)?;
         let deques: Vec<_> = (0..workers).map(|_| Deques::default()).collect();
-        let staffed = workers - usize::from(self.use_current_thread);
         let handlers = std::mem::take(&mut self.handlers);
-        let shared = Arc::new(Shared::new(&deques, staffed, handlers));
+        let shared = Arc::new(Shared::new(&deques, handlers));
         let mut pool = ThreadPool::new(Arc::clone(&shared), placement);
         let mut guest = None;
         for (index, deques) in deques.into_iter().enumerate() {
@@ -205,22 +204,26 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
                 continue;
             }
             let thread = ThreadBuilder {
-                shared: Arc::clone(&shared),
-                index,
+                seat: Seat::new(&shared, index),
                 deques,
                 name: self.thread_name.as_mut().map(|name| name(index)),
                 stack_size: self.stack_size,
                 cpu: pool.cpu_of(index),
             };
+            // Before the thread can come to nothing and be taken off again.
+            shared.staffed.fetch_add(1, Ordering::Relaxed);
             match self.spawn.start(thread) {
                 Ok(handle) => pool.add_worker(index, handle),
+                // Dropping the pool stops those that have started.
                 Err(cause) => {
-                    pool.abandon();
                     return Err(Error::new(Kind::Spawn { worker: index, of: workers, cause }));
                 }
             }
         }
         pool.wait_until_started();
+        if shared.vacant.load(Ordering::Relaxed) {
+            return Err(Error::new(Kind::NeverRun));
+        }
         if let Some(guest) = guest {
             pool.adopt(guest);
         }

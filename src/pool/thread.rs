@@ -2,7 +2,7 @@
 
 use crate::pool::affinity;
 use crate::primitive::latch::Latch;
-use crate::sync::{ThreadHandle, ThreadSpawner};
+use crate::sync::{Ordering, ThreadHandle, ThreadSpawner};
 use crate::worker::local::{Deques, Local};
 use crate::worker::shared::{Shared, ThreadHandler};
 use std::fmt;
@@ -29,8 +29,7 @@ use std::sync::Arc;
 /// # Ok::<(), filch::Error>(())
 /// ```
 pub struct ThreadBuilder {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) index: usize,
+    pub(crate) seat: Seat,
     pub(crate) deques: Deques,
     pub(crate) name: Option<String>,
     pub(crate) stack_size: Option<usize>,
@@ -40,7 +39,7 @@ pub struct ThreadBuilder {
 impl ThreadBuilder {
     /// The index of the worker, from 0 up to the number of threads.
     pub fn index(&self) -> usize {
-        self.index
+        self.seat.index
     }
 
     /// The name the thread is to have, if the pool was given one.
@@ -54,21 +53,28 @@ impl ThreadBuilder {
     }
 
     /// Is the worker: returns when the pool has come to its end.
+    ///
+    /// # Panics
+    /// On a thread that is a worker already.
     pub fn run(self) {
-        let Self { shared, index, deques, cpu, .. } = self;
+        let Self { mut seat, deques, cpu, .. } = self;
+        let (shared, index) = (Arc::clone(&seat.shared), seat.index);
         if let Some(cpu) = cpu {
             // A CPU that has been taken away meanwhile: the worker floats.
             affinity::pin(cpu);
         }
         let local = Local::new(Arc::clone(&shared), index, deques, false);
-        // SAFETY: valid until we leave, below, on this thread; nothing between unwinds.
+        // SAFETY: valid until we leave, below, on this thread; nothing between unwinds, as
+        // `execute` and `guarded` see to it.
         unsafe { Local::enter(&local) };
+        seat.taken = true;
         guarded(&shared, shared.handlers.start.as_deref(), index);
         // SAFETY: `shared` keeps the latch alive, and only this worker sets it.
         unsafe { Latch::set(&raw const local.remote().started) };
         local.run();
-        guarded(&shared, shared.handlers.exit.as_deref(), index);
+        // Before the exit handler: what that spawns would never run here.
         Local::leave();
+        guarded(&shared, shared.handlers.exit.as_deref(), index);
         // SAFETY: as above.
         unsafe { Latch::set(&raw const local.remote().stopped) };
     }
@@ -87,6 +93,35 @@ impl ThreadBuilder {
     }
 }
 
+/// A worker's place in the pool. If nobody takes it, those who wait for the worker are told.
+pub struct Seat {
+    shared: Arc<Shared>,
+    index: usize,
+    taken: bool,
+}
+
+impl Seat {
+    pub fn new(shared: &Arc<Shared>, index: usize) -> Self {
+        Self { shared: Arc::clone(shared), index, taken: false }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if self.taken {
+            return;
+        }
+        let Self { shared, index, .. } = self;
+        shared.vacant.store(true, Ordering::Relaxed);
+        shared.unstaff();
+        let worker = &shared.workers[*index];
+        // SAFETY: `shared` keeps the latches alive, and there is no worker to set them.
+        unsafe { Latch::set(&raw const worker.started) };
+        // SAFETY: as above.
+        unsafe { Latch::set(&raw const worker.stopped) };
+    }
+}
+
 /// A start or exit handler's panic is nobody's business but the panic handler's.
 fn guarded(shared: &Shared, handler: Option<&ThreadHandler>, index: usize) {
     if let Some(handler) = handler
@@ -99,8 +134,8 @@ fn guarded(shared: &Shared, handler: Option<&ThreadHandler>, index: usize) {
 impl fmt::Debug for ThreadBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThreadBuilder")
-            .field("pool", &self.shared.id)
-            .field("index", &self.index)
+            .field("pool", &self.seat.shared.id)
+            .field("index", &self.seat.index)
             .field("name", &self.name)
             .field("stack_size", &self.stack_size)
             .finish()

@@ -14,7 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A pool of worker threads.
 ///
 /// Dropping it waits until every accepted task has run and every thread has ended, unless
-/// one of its own workers drops it: then the drop only begins the shutdown.
+/// one of its own workers drops it: then the drop only begins the shutdown. So does, for a
+/// pool with [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread), a drop
+/// anywhere but on that thread, and the pool ends when that thread does.
 /// [`detach`](Self::detach) lets the rest finish without waiting.
 ///
 /// # Examples
@@ -75,14 +77,8 @@ impl ThreadPool {
     /// Makes the current thread worker 0.
     pub(crate) fn adopt(&mut self, guest: Local) {
         self.guest = Some(current_thread().id());
+        self.shared.staffed.fetch_add(1, Ordering::Relaxed);
         guest.enter_as_guest();
-    }
-
-    /// Stops and joins the workers that have been started, if not all could be.
-    pub(crate) fn abandon(self) {
-        let started = self.threads.lock().unwrap().len();
-        self.shared.staffed.store(started, Ordering::Relaxed);
-        // Dropping the pool does the rest.
     }
 
     /// Waits until every accepted task has run and every thread has ended, its
@@ -111,7 +107,6 @@ impl ThreadPool {
     pub fn shutdown(&self) -> Result<(), Error> {
         match Local::current_in(&self.shared) {
             Some(guest) if guest.is_at_leisure() => {
-                self.shared.staffed.fetch_add(1, Ordering::Relaxed);
                 self.shared.begin_shutdown();
                 guest.run();
                 Local::leave();

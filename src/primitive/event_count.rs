@@ -24,27 +24,33 @@
 //! Model: loom-tests/tests/event_count.rs.
 
 use crate::sync::fence::light_fence;
-use crate::sync::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 
 #[derive(Debug)]
 pub struct EventCount {
-    searching: CachePadded<AtomicUsize>,
+    /// `wakes << 21 | ended << 20 | searching`. The wakes may run over the top: they only
+    /// tell whether somebody has woken meanwhile.
+    state: CachePadded<AtomicU64>,
     sleepers: CachePadded<Box<[AtomicU64]>>,
-    /// How often a sleeper was taken off the list; [`ENDED`] for good at the end.
-    wakes: AtomicU64,
 }
 
-/// Above any count of wakes: at a billion a second it takes 292 years.
-const ENDED: u64 = 1 << 63;
+const SEARCHER: u64 = 1;
+const SEARCHING: u64 = ENDED - 1;
+const ENDED: u64 = 1 << 20;
+const WAKE: u64 = 1 << 21;
 
 impl EventCount {
+    /// All members are busy at first.
+    ///
+    /// # Panics
+    /// With half a million members or more: each may be counted twice for a moment.
     pub fn new(members: usize) -> Self {
+        assert!((members as u64) < ENDED / 2);
         let words = members.div_ceil(64).max(1);
         Self {
-            searching: CachePadded::new(AtomicUsize::new(0)),
+            state: CachePadded::new(AtomicU64::new(0)),
             sleepers: CachePadded::new((0..words).map(|_| AtomicU64::new(0)).collect()),
-            wakes: AtomicU64::new(0),
         }
     }
 
@@ -57,57 +63,72 @@ impl EventCount {
     #[inline]
     pub fn notify(&self) -> Option<usize> {
         light_fence();
-        if self.searching.load(Ordering::Relaxed) > 0 { None } else { self.wake_one() }
+        if self.searching() > 0 { None } else { self.wake_one() }
     }
 
     /// How many look for work right now.
+    #[inline]
     pub fn searching(&self) -> usize {
-        self.searching.load(Ordering::Relaxed)
+        (self.state.load(Ordering::Relaxed) & SEARCHING) as usize
     }
 
     /// Picks a sleeper, whoever searches. The caller unparks it.
     pub fn wake_one(&self) -> Option<usize> {
-        for (word_index, word) in self.sleepers.iter().enumerate() {
-            let mut bits = word.load(Ordering::Relaxed);
-            while bits != 0 {
-                let bit = bits & bits.wrapping_neg();
-                let member = word_index * 64 + bit.trailing_zeros() as usize;
-                if self.wake_up(member) {
-                    return Some(member);
-                }
-                bits = word.load(Ordering::Relaxed);
+        // After a lost race from the start: see `wake_up`.
+        while let Some(member) = self.first_asleep() {
+            if self.wake_up(member) {
+                return Some(member);
             }
         }
         None
+    }
+
+    fn first_asleep(&self) -> Option<usize> {
+        let bits = self.sleepers.iter().map(|word| word.load(Ordering::Relaxed));
+        let (word, bits) = bits.enumerate().find(|&(_, bits)| bits != 0)?;
+        Some(word * 64 + bits.trailing_zeros() as usize)
     }
 
     /// Takes `member` off the sleepers; it counts as searching from here on. Returns
     /// false if somebody else has done so already.
     pub fn wake_up(&self, member: usize) -> bool {
         let (word, bit) = self.slot(member);
-        // Relaxed: of two that clear a bit one wins, and the parker's token carries
-        // whatever else the sleeper must see.
-        if word.fetch_and(!bit, Ordering::Relaxed) & bit == 0 {
-            return false;
+        // Counted first: between its bit and its count the member, who may wake up by
+        // itself, would be nothing, and could find work, or leave the search, uncounted.
+        // ORDERING: Acquire; pairs with end: what is taken from a queue from here on, the
+        // end's last look still found there.
+        self.state.fetch_add(WAKE + SEARCHER, Ordering::Acquire);
+        // ORDERING: AcqRel; pairs with itself: who finds the bit gone finds the count of
+        // whoever took it.
+        let won = word.fetch_and(!bit, Ordering::AcqRel) & bit != 0;
+        if !won {
+            // Publishers may have relied on this count for a moment. One who looks for
+            // another sleeper now sees all that went to sleep before.
+            // ORDERING: Acquire; pairs with sleep_begin.
+            self.state.fetch_sub(SEARCHER, Ordering::Acquire);
         }
-        self.start_searching();
-        // ORDERING: AcqRel; pairs with end. Acquire: a member that wakes after the end sees
-        // it. Release isn't needed by anyone yet keeps the count a chain.
-        self.wakes.fetch_add(1, Ordering::AcqRel);
-        true
+        won
     }
 
+    /// From busy to searching.
     pub fn start_searching(&self) {
-        self.searching.fetch_add(1, Ordering::Relaxed);
+        self.state.fetch_add(SEARCHER, Ordering::Relaxed);
     }
 
-    /// Leaves the search, having found work. True: nobody searches any more, yet some
-    /// sleep. The caller must make sure that they miss nothing.
+    /// Leaves the search, having found work. True: nobody searches any more. The caller
+    /// must make sure that those who sleep miss nothing.
     #[must_use]
     pub fn stop_searching(&self) -> bool {
-        // ORDERING: Acquire; pairs with sleep_begin: the last one to leave sees the bit of
-        // everybody who went to sleep before.
-        self.searching.fetch_sub(1, Ordering::Acquire) == 1 && self.anyone_asleep()
+        // ORDERING: AcqRel. Acquire pairs with sleep_begin: the last one to leave sees the
+        // bit of everybody who went to sleep before. Release pairs with end: who no longer
+        // sees us search sees that we don't sleep.
+        let before = self.state.fetch_sub(SEARCHER, Ordering::AcqRel);
+        before & SEARCHING == SEARCHER
+    }
+
+    /// Whether some member sleeps. For one who has just left the search as the last.
+    pub fn anyone_asleep(&self) -> bool {
+        self.first_asleep().is_some()
     }
 
     /// From searching to asleep. After this, and before parking, the member issues a
@@ -117,12 +138,8 @@ impl EventCount {
         let (word, bit) = self.slot(member);
         // ORDERING: Release; pairs with asleep: whatever this member has queued is seen.
         word.fetch_or(bit, Ordering::Release);
-        // ORDERING: Release; pairs with stop_searching: our bit is seen.
-        self.searching.fetch_sub(1, Ordering::Release);
-    }
-
-    fn anyone_asleep(&self) -> bool {
-        self.sleepers.iter().any(|word| word.load(Ordering::Relaxed) != 0)
+        // ORDERING: Release; pairs with stop_searching and wake_up: our bit is seen.
+        self.state.fetch_sub(SEARCHER, Ordering::Release);
     }
 
     fn asleep(&self) -> usize {
@@ -132,21 +149,23 @@ impl EventCount {
 
     /// Ends the game if all `members` sleep and `nothing_left` finds no work. Then no
     /// member finds any, ever: for one to come by work it must wake up first, and none
-    /// has between the first look at the count of wakes and the last.
+    /// has between the first look at the state and the last.
     pub fn end(&self, members: usize, nothing_left: impl Fn() -> bool) -> bool {
-        let mut wakes = self.wakes.load(Ordering::Relaxed);
-        while wakes < ENDED && self.asleep() == members && nothing_left() {
-            // ORDERING: Release; pairs with wake_up and has_ended.
-            match self.wakes.compare_exchange(
-                wakes,
-                wakes | ENDED,
+        // ORDERING: Acquire; pairs with stop_searching.
+        let mut state = self.state.load(Ordering::Acquire);
+        while state & (ENDED | SEARCHING) == 0 && self.asleep() == members && nothing_left() {
+            // ORDERING: Release; pairs with wake_up and has_ended. Acquire on failure; as the
+            // load above.
+            match self.state.compare_exchange(
+                state,
+                state | ENDED,
                 Ordering::Release,
-                Ordering::Relaxed,
+                Ordering::Acquire,
             ) {
                 Ok(_) => return true,
-                // Not false: the count may have been an old one, and whoever woke may have
+                // Not false: the state may have been an old one, and whoever woke may have
                 // gone back to sleep before we fell asleep.
-                Err(now) => wakes = now,
+                Err(now) => state = now,
             }
         }
         false
@@ -154,6 +173,6 @@ impl EventCount {
 
     pub fn has_ended(&self) -> bool {
         // ORDERING: Acquire; pairs with end.
-        self.wakes.load(Ordering::Acquire) >= ENDED
+        self.state.load(Ordering::Acquire) & ENDED != 0
     }
 }

@@ -45,12 +45,14 @@ impl Gate {
     }
 
     pub fn close(&self) {
-        self.word.fetch_or(CLOSED, Ordering::Relaxed);
+        // ORDERING: Release; pairs with is_sealed: what the closer has arranged before (one
+        // more worker that must sleep) is seen.
+        self.word.fetch_or(CLOSED, Ordering::Release);
     }
 
     /// Whether the gate is closed and nobody is inside any more.
     pub fn is_sealed(&self) -> bool {
-        // ORDERING: Acquire; pairs with leave.
+        // ORDERING: Acquire; pairs with leave and close.
         self.word.load(Ordering::Acquire) == CLOSED
     }
 }

@@ -32,10 +32,8 @@ impl Parker {
     /// whether the thread really slept, for those who count.
     pub fn park(&self) -> bool {
         let word = &self.futex.word;
-        let slept = word
-            // ORDERING: Acquire on failure (a token is there); pairs with unpark's swap.
-            .compare_exchange(EMPTY, PARKED, Ordering::Relaxed, Ordering::Acquire)
-            .is_ok();
+        let slept =
+            word.compare_exchange(EMPTY, PARKED, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if slept {
             while word.load(Ordering::Relaxed) == PARKED {
                 self.futex.wait(PARKED);
@@ -49,7 +47,7 @@ impl Parker {
     /// Hands over a token and wakes the owner if it sleeps. A system call only then;
     /// returns whether it was made.
     pub fn unpark(&self) -> bool {
-        // ORDERING: Release; pairs with both Acquires of park.
+        // ORDERING: Release; pairs with park's swap.
         let slept = self.futex.word.swap(NOTIFIED, Ordering::Release) == PARKED;
         if slept {
             self.futex.wake();

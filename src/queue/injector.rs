@@ -37,10 +37,6 @@ mod kernel {
         pub fn is_empty(&self) -> bool {
             self.0.is_empty()
         }
-
-        pub fn len(&self) -> usize {
-            self.0.len()
-        }
     }
 }
 
@@ -106,10 +102,6 @@ mod kernel {
         pub fn is_empty(&self) -> bool {
             let head = self.head.load(Ordering::Relaxed);
             self.slots.get(head).is_none_or(|slot| !slot.full.load(Ordering::Acquire))
-        }
-
-        pub fn len(&self) -> usize {
-            usize::from(!self.is_empty())
         }
     }
 }

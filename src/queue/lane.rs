@@ -129,8 +129,9 @@ impl<C> Lane<C> {
         self.exposed.load(Ordering::Relaxed) <= mark
     }
 
-    /// Moves all hidden frames to the deque and ends the hunger. Returns whether it
-    /// moved any, in which case a sleeper is to be woken.
+    /// Moves all hidden frames to the deque and ends the hunger. Returns whether it did;
+    /// if not, a puller was at work: the hunger stays and the next push tries again. In
+    /// either case a sleeper is to be woken: the puller may come away empty-handed.
     ///
     /// # Safety
     /// Only the owner of both calls this.
@@ -138,7 +139,6 @@ impl<C> Lane<C> {
     pub unsafe fn expose(&self, deque: &Deque<FrameRef<C>>) -> bool {
         let depth = self.depth.load(Ordering::Relaxed);
         if depth <= self.capacity {
-            // A puller is at work; the hunger stays, and the next push tries again.
             if !self.try_claim() {
                 return false;
             }
@@ -155,13 +155,13 @@ impl<C> Lane<C> {
         }
         if depth > self.capacity {
             self.overflow.store(overflow + 1, Ordering::Relaxed);
-            // ORDERING: Release; pairs with the loads of depth in pull.
-            self.depth.store(self.capacity, Ordering::Release);
+            // Relaxed: `exposed` is above it, so no pull succeeds on the strength of this.
+            self.depth.store(self.capacity, Ordering::Relaxed);
         }
         self.exposed.store(depth, Ordering::Relaxed);
         self.limit.store(self.capacity, Ordering::Relaxed);
         self.unclaim();
-        first < depth
+        true
     }
 
     /// For a frame that [`pop`](Self::pop) could not vouch for: takes it back if it is
@@ -189,11 +189,28 @@ impl<C> Lane<C> {
         }
         self.unclaim();
         // Frames leave the deque oldest first, so it holds this one or none.
-        deque.pop().is_some()
+        let back = deque.pop();
+        debug_assert!(
+            mark == self.capacity
+                || back.is_none_or(|frame| {
+                    frame.into_raw() == self.slots[mark].load(Ordering::Relaxed)
+                })
+        );
+        back.is_some()
     }
 
-    /// Asks the owner to expose its frames at its next push.
+    /// Makes the owner expose its frames at its next push, if it is still
+    /// [`is_hungry`](Self::is_hungry) after a heavy_fence. Else the owner has just answered
+    /// an earlier hunger, perhaps without seeing who raised this one.
     pub fn raise_hunger(&self) {
+        // Not only where it is raised no longer: the zero that such a look finds may be an
+        // old one, which the owner is just answering.
+        self.limit.store(0, Ordering::Relaxed);
+    }
+
+    /// As [`raise_hunger`](Self::raise_hunger), but the owner may miss it: for those who
+    /// will look again.
+    pub fn ask(&self) {
         // A store only where it changes something: the line is the owner's.
         if self.limit.load(Ordering::Relaxed) != 0 {
             self.limit.store(0, Ordering::Relaxed);
@@ -203,6 +220,12 @@ impl<C> Lane<C> {
     /// Whether frames hide here. Exact after a heavy_fence, else a hint.
     pub fn has_hidden(&self) -> bool {
         self.depth.load(Ordering::Relaxed) > self.exposed.load(Ordering::Relaxed)
+    }
+
+    /// Whether a hunger is raised and not yet answered. Exact after a heavy_fence, else a
+    /// hint.
+    pub fn is_hungry(&self) -> bool {
+        self.limit.load(Ordering::Relaxed) == 0
     }
 
     /// Whether there is no frame at all. For the owner.

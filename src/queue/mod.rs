@@ -5,3 +5,4 @@ pub mod deque;
 pub mod fifo;
 pub mod injector;
 pub mod lane;
+pub mod misfits;

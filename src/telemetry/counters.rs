@@ -12,6 +12,11 @@ impl Count {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
+    /// As [`bump`](Self::bump), for a count with many writers.
+    pub fn bump_shared(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn read(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -19,7 +24,8 @@ impl Count {
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// One worker's counts, written by that worker alone.
+        /// One worker's counts, written by that worker alone, or those of all threads that
+        /// are no workers.
         #[derive(Debug, Default)]
         pub struct WorkerCounters {
             $(pub $name: Count,)*

@@ -3,9 +3,8 @@
 use crate::job::FrameRef;
 use crate::queue::lane::Pulled;
 use crate::sync::Ordering;
-use crate::worker::local::Local;
-use crate::worker::run::Job;
-use crate::worker::shared::{Misfit, Remote, Shared};
+use crate::worker::local::{Deques, Local};
+use crate::worker::shared::{Job, Remote, Shared};
 
 /// Every so many searches begin outside, so that tasks which keep spawning tasks can't
 /// keep others out for ever. Prime, so that no regular program falls into step with it.
@@ -24,18 +23,16 @@ impl Local {
         }
         self.find_own()
             .or_else(|| self.remote().inbox.steal().map(Job::Task))
-            .or_else(|| self.shared.calls.steal().map(Job::Call))
+            .or_else(|| self.shared.calls.steal())
             .or_else(|| self.steal())
             .or_else(|| self.shared.take_from_outside())
     }
 
-    /// A job from its own deques. Exposed frames of its own joins come first; a worker at
-    /// the top of its loop has none.
+    /// A task from its own deques. Not an exposed frame: only the join that made it may pop
+    /// that one.
     pub fn find_own(&self) -> Option<Job> {
-        let deques = &self.deques;
-        (deques.frames.pop().map(Job::Frame))
-            .or_else(|| deques.scoped.pop().map(Job::Scoped))
-            .or_else(|| deques.detached.pop().map(Job::Task))
+        let Deques { scoped, detached, .. } = &self.deques;
+        scoped.pop().map(Job::Scoped).or_else(|| detached.pop().map(Job::Task))
     }
 
     /// A job of another worker. Frames first: they are the largest pieces, and somebody
@@ -45,7 +42,7 @@ impl Local {
             .steal_by(|victim| {
                 let frame = victim.frames.steal().map(Job::Frame);
                 if frame.is_none() && victim.lane.has_hidden() {
-                    victim.lane.raise_hunger();
+                    victim.lane.ask();
                 }
                 frame
             })
@@ -95,10 +92,6 @@ impl Local {
 
 impl Shared {
     fn take_from_outside(&self) -> Option<Job> {
-        let misfit = self.misfits.steal().map(|misfit| match misfit {
-            Misfit::Frame(frame) => Job::Frame(frame),
-            Misfit::Scoped(task) => Job::Scoped(task),
-        });
-        misfit.or_else(|| self.injected.steal().map(Job::Task))
+        self.misfits.take(|_| true).or_else(|| self.injected.steal().map(Job::Task))
     }
 }

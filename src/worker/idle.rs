@@ -6,7 +6,7 @@ use crate::queue::lane::Pulled;
 use crate::sync::fence::heavy_fence;
 use crate::sync::{Ordering, spin_loop, yield_now};
 use crate::worker::local::Local;
-use crate::worker::run::Job;
+use crate::worker::shared::Job;
 
 /// How an attempt to sleep ended.
 enum Rest {
@@ -63,17 +63,20 @@ impl Local {
     }
 
     /// From searching to busy. The last one to leave the search sees to it that those who
-    /// still sleep miss nothing: publishers have relied on the search and woken nobody.
+    /// sleep, idle or in a wait, miss nothing: publishers have relied on the search and
+    /// woken nobody.
     fn leave_search(&self, job: Job) -> Job {
         let shared = &self.shared;
         self.woken_in_vain.set(false);
-        if shared.idle.stop_searching() {
+        let sleepers = || shared.idle.anyone_asleep() || shared.anyone_blocked();
+        if shared.idle.stop_searching() && sleepers() {
             shared.raise_hunger();
             heavy_fence();
-            if (shared.has_visible() || shared.has_hidden())
-                && let Some(worker) = shared.idle.wake_one()
-            {
-                shared.unpark(worker);
+            if shared.has_visible() || shared.has_hidden() || !shared.all_hungry() {
+                match shared.idle.wake_one() {
+                    Some(worker) => shared.unpark(worker),
+                    None => shared.nudge(|_, _| true),
+                }
             }
         }
         job
@@ -86,7 +89,8 @@ impl Local {
         // From here on whoever pushes a frame exposes it and wakes somebody.
         shared.raise_hunger();
         heavy_fence();
-        let rest = if !self.remote().inbox.is_empty() || shared.has_visible() {
+        let hungry = shared.all_hungry();
+        let rest = if !hungry || !self.remote().inbox.is_empty() || shared.has_visible() {
             Rest::Cancelled
         } else {
             match self.pull() {
@@ -115,8 +119,9 @@ impl Local {
                 && !shared.has_hidden()
                 && shared.workers.iter().all(|worker| worker.inbox.is_empty())
         };
-        let staffed = shared.staffed.load(Ordering::Relaxed);
-        let ended = shared.gate.is_sealed() && shared.idle.end(staffed, nothing_left);
+        // The number of workers last: it may have changed before the gate was closed.
+        let ended = shared.gate.is_sealed()
+            && shared.idle.end(shared.staffed.load(Ordering::Relaxed), nothing_left);
         if ended {
             (0..shared.workers.len()).for_each(|worker| shared.unpark(worker));
         }

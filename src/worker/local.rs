@@ -8,7 +8,7 @@ use crate::primitive::rng::Rng;
 use crate::queue::deque::Deque;
 use crate::queue::lane::Lane;
 use crate::telemetry::counters::WorkerCounters;
-use crate::worker::shared::{Remote, Shared};
+use crate::worker::shared::{Job, Remote, Shared};
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -55,7 +55,7 @@ thread_local! {
 
 impl Drop for Guests {
     fn drop(&mut self) {
-        Local::leave();
+        Local::retire_guest();
         for guest in self.0.drain(..) {
             // SAFETY: it came out of a box, and nobody finds it any more.
             drop(unsafe { Box::from_raw(guest) });
@@ -84,8 +84,11 @@ impl Local {
     ///
     /// # Safety
     /// `this` stays valid until then, and the caller leaves on this thread.
+    ///
+    /// # Panics
+    /// If the thread is a worker already.
     pub unsafe fn enter(this: *const Self) {
-        debug_assert!(CURRENT.get().is_null());
+        assert!(CURRENT.get().is_null(), "filch: this thread is a worker of a pool already");
         CURRENT.set(this);
     }
 
@@ -93,12 +96,31 @@ impl Local {
         CURRENT.set(ptr::null());
     }
 
+    /// Ends this thread's time as a guest, if it is one: its pool goes on without it.
+    fn retire_guest() {
+        Self::with_current(|current| {
+            if let Some(guest) = current {
+                guest.run_inbox();
+                guest.shared.unstaff();
+            }
+        });
+        Self::leave();
+    }
+
+    /// Runs what only this worker may run.
+    fn run_inbox(&self) {
+        while let Some(part) = self.remote().inbox.steal() {
+            self.execute(Job::Task(part));
+        }
+    }
+
     /// Makes this thread worker 0 of the pool it is building, until it leaves or ends.
     pub fn enter_as_guest(self) {
         let this = Box::into_raw(Box::new(self));
+        // First, since it panics on a thread that is past having locals.
+        GUESTS.with_borrow_mut(|guests| guests.0.push(this));
         // SAFETY: it lives until this thread's locals are destroyed, and that leaves.
         unsafe { Self::enter(this) };
-        GUESTS.with_borrow_mut(|guests| guests.0.push(this));
     }
 
     /// The worker that this thread is.

@@ -1,19 +1,10 @@
 //! The loop.
 
-use crate::job::{FrameRef, JobRef, ScopeJobRef};
+use crate::job::FrameRef;
+use crate::sync::Ordering;
 use crate::worker::local::Local;
-use crate::worker::shared::Blocked;
-
-/// Something to run, by where it came from.
-#[derive(Clone, Copy)]
-pub enum Job {
-    /// Another worker's join waits for it.
-    Frame(FrameRef<Local>),
-    /// A thread outside the pool waits for it.
-    Call(FrameRef<Local>),
-    Scoped(ScopeJobRef<Local>),
-    Task(JobRef<Local>),
-}
+use crate::worker::shared::{Blocked, Job};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Local {
     /// Runs jobs until the pool has come to its end.
@@ -27,7 +18,8 @@ impl Local {
     /// Runs one job, which nobody else has run or will: it has just left a queue.
     pub fn execute(&self, job: Job) {
         self.nesting.set(self.nesting.get() + 1);
-        match job {
+        // Nothing may unwind from here: below are the frames of waits that others rely on.
+        let run = AssertUnwindSafe(|| match job {
             Job::Frame(frame) => self.execute_frame(frame),
             // SAFETY: taken from a queue, so by nobody else.
             Job::Call(frame) => unsafe { frame.run(self) },
@@ -35,11 +27,25 @@ impl Local {
             Job::Scoped(task) => unsafe { task.run(self) },
             // SAFETY: as above.
             Job::Task(task) => unsafe { task.run(self) },
+        });
+        if let Err(payload) = catch_unwind(run) {
+            self.counters().panics.bump();
+            self.shared.report_panic(payload);
         }
         self.nesting.set(self.nesting.get() - 1);
         if !matches!(job, Job::Frame(_)) {
             self.counters().tasks.bump();
         }
+    }
+
+    /// Runs a job that is no part of the one we are in the midst of, if we are: whoever
+    /// waits for that one must not help with this.
+    pub fn execute_foreign(&self, job: Job) {
+        let foreign = &self.remote().foreign;
+        // One writer. Relaxed: whoever steals what the job pushes sees the count with it.
+        foreign.store(foreign.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.execute(job);
+        foreign.store(foreign.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
     }
 
     /// Answers the hunger, or a full lane: shows the hidden frames to everybody.
@@ -48,10 +54,11 @@ impl Local {
         // SAFETY: both are this worker's, and so is this thread.
         if unsafe { self.lane().expose(&self.deques.frames) } {
             self.counters().exposures.bump();
-            if !self.shared.notify() {
-                self.shared.nudge(|_, why| why == Blocked::Thief(self.index));
-            }
         }
+        self.shared.notify();
+        // Even if somebody idle was woken: the hunger of the one who waits for what we run
+        // has been answered with that of all others, and it must raise it again.
+        self.shared.nudge(|_, why| why == Blocked::Thief(self.index));
     }
 
     /// Runs a frame, and tells its owner who does if the owner may then help us: if

@@ -9,9 +9,10 @@ use crate::queue::deque::Stealer;
 use crate::queue::fifo::Fifo;
 use crate::queue::injector::Injector;
 use crate::queue::lane::Lane;
+use crate::queue::misfits::Misfits;
 use crate::sync::fence::light_fence;
+use crate::sync::global;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{global, statistic};
 use crate::telemetry::counters::{Counters, WorkerCounters};
 use crate::worker::local::{Deques, Local};
 use crossbeam_utils::CachePadded;
@@ -33,6 +34,8 @@ pub struct Remote {
     pub parker: Arc<Parker>,
     /// What it waits for while it sleeps in a wait: a [`Blocked`].
     blocked: AtomicUsize,
+    /// How many jobs it runs that are no part of the taken frame it is in the midst of.
+    pub foreign: AtomicUsize,
     pub counters: CachePadded<WorkerCounters>,
     /// Set when it has begun (start handler done), and when it has ended (all but its
     /// thread-locals gone).
@@ -50,6 +53,8 @@ pub enum Blocked {
     Latch,
     /// It waits for another pool, and meanwhile runs calls from outside.
     Call,
+    /// It is a guest that waits for a handle, and meanwhile runs calls and detached tasks.
+    Guest,
     /// It waits for a frame that the worker with this index runs.
     Thief(usize),
 }
@@ -60,7 +65,8 @@ impl Blocked {
             Self::No => 0,
             Self::Latch => 1,
             Self::Call => 2,
-            Self::Thief(index) => 3 + index,
+            Self::Guest => 3,
+            Self::Thief(index) => 4 + index,
         }
     }
 
@@ -69,17 +75,23 @@ impl Blocked {
             0 => Self::No,
             1 => Self::Latch,
             2 => Self::Call,
-            index => Self::Thief(index - 3),
+            3 => Self::Guest,
+            index => Self::Thief(index - 4),
         }
     }
 }
 
-/// A job that a waiting worker has stolen but may not run. Anybody idle may, and so may
-/// whoever waits for it.
+/// Something to run.
 #[derive(Clone, Copy)]
-pub enum Misfit {
+pub enum Job {
+    /// Another worker's join waits for it.
     Frame(FrameRef<Local>),
+    /// A thread outside the pool waits for it.
+    Call(FrameRef<Local>),
+    /// A scope waits for it.
     Scoped(ScopeJobRef<Local>),
+    /// Nobody waits for it, or it is a part of a broadcast.
+    Task(JobRef<Local>),
 }
 
 /// Called with the payload of a panic that no caller can be told of.
@@ -98,40 +110,46 @@ pub struct Shared {
     pub workers: Box<[Remote]>,
     /// Detached tasks from outside.
     pub injected: Injector<JobRef<Local>>,
-    /// Calls from outside: a thread waits for each.
-    pub calls: Injector<FrameRef<Local>>,
-    pub misfits: Injector<Misfit>,
+    /// Calls from outside, and tasks of scopes that nobody in the pool waits for: a thread
+    /// elsewhere does.
+    pub calls: Injector<Job>,
+    /// Jobs that a waiting worker has stolen but may not run, and tasks that come from
+    /// outside for a scope that a worker waits for.
+    pub misfits: Misfits<Job>,
     /// How many workers sleep in a wait.
     blocked: AtomicUsize,
     pub idle: EventCount,
     pub gate: Gate,
     /// A membarrier interrupts every CPU that runs the process: one pull at a time.
     pub pulling: AtomicBool,
-    /// How many workers must sleep before the pool may end: all, but for a guest that is
-    /// about its own affairs, and for those that could not be started.
+    /// How many workers there are, and so must sleep before the pool may end. A guest counts
+    /// until its thread ends or shuts the pool down: it may submit work at any time.
     pub staffed: AtomicUsize,
+    /// Whether a worker's thread came to nothing before it began.
+    pub vacant: AtomicBool,
     pub handlers: Handlers,
-    /// Wakes and panics counted by threads that aren't workers.
-    pub outside_wakes: statistic::AtomicU64,
+    /// What threads did that are no workers.
+    pub outside: CachePadded<WorkerCounters>,
     pub id: usize,
 }
 
 impl Shared {
-    /// A pool with a worker for each of `deques`, of whom `staffed` will run.
-    pub fn new(deques: &[Deques], staffed: usize, handlers: Handlers) -> Self {
+    /// A pool with room for a worker for each of `deques`; none is staffed yet.
+    pub fn new(deques: &[Deques], handlers: Handlers) -> Self {
         static NEXT_ID: global::AtomicUsize = global::AtomicUsize::new(0);
         Self {
             workers: deques.iter().map(Remote::new).collect(),
             injected: Injector::new(),
             calls: Injector::new(),
-            misfits: Injector::new(),
+            misfits: Misfits::new(),
             blocked: AtomicUsize::new(0),
             idle: EventCount::new(deques.len()),
             gate: Gate::new(),
             pulling: AtomicBool::new(false),
-            staffed: AtomicUsize::new(staffed),
+            staffed: AtomicUsize::new(0),
+            vacant: AtomicBool::new(false),
             handlers,
-            outside_wakes: statistic::AtomicU64::new(0),
+            outside: CachePadded::default(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
         }
     }
@@ -148,6 +166,7 @@ impl Remote {
             inbox: Injector::new(),
             parker: Arc::new(Parker::new()),
             blocked: AtomicUsize::new(Blocked::No.into_word()),
+            foreign: AtomicUsize::new(0),
             counters: CachePadded::default(),
             started: Latch::new(),
             stopped: Latch::new(),
@@ -178,9 +197,7 @@ impl Shared {
         if self.workers[worker].parker.unpark() {
             match Local::current_in(self) {
                 Some(local) => local.counters().wakes.bump(),
-                None => {
-                    self.outside_wakes.fetch_add(1, Ordering::Relaxed);
-                }
+                None => self.outside.wakes.bump_shared(),
             }
         }
     }
@@ -214,7 +231,7 @@ impl Shared {
     }
 
     /// Hands a stolen job that the thief may not run to whoever may.
-    pub fn add_misfit(&self, misfit: Misfit) {
+    pub fn add_misfit(&self, misfit: Job) {
         self.misfits.push(misfit);
         self.notify();
         // The one that waits for it may sleep, and can't be told from the others: the job
@@ -222,24 +239,11 @@ impl Shared {
         self.nudge(|_, _| true);
     }
 
-    /// Takes a job that is `wanted` from among the misfits.
-    pub fn take_misfit(&self, wanted: impl Fn(&Misfit) -> bool) -> Option<Misfit> {
-        for _ in 0..self.misfits.len() {
-            let misfit = self.misfits.steal()?;
-            if wanted(&misfit) {
-                return Some(misfit);
-            }
-            // Whoever looked while it was in our hands may have gone to sleep.
-            self.add_misfit(misfit);
-        }
-        None
-    }
-
     /// Queues a call from outside: someone waits for it.
-    pub fn call(&self, frame: FrameRef<Local>) {
-        self.calls.push(frame);
+    pub fn call(&self, call: Job) {
+        self.calls.push(call);
         if !self.notify() {
-            self.nudge(|_, why| why == Blocked::Call);
+            self.nudge(|_, why| matches!(why, Blocked::Call | Blocked::Guest));
         }
     }
 
@@ -256,6 +260,16 @@ impl Shared {
             || self.workers.iter().any(Remote::has_visible)
     }
 
+    /// Whether every owner will expose its frames at its next push. After a heavy_fence.
+    pub fn all_hungry(&self) -> bool {
+        self.workers.iter().all(|worker| worker.lane.is_hungry())
+    }
+
+    /// Whether some worker sleeps in a wait.
+    pub fn anyone_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether frames hide in some lane.
     pub fn has_hidden(&self) -> bool {
         self.workers.iter().any(|worker| worker.lane.has_hidden())
@@ -270,6 +284,12 @@ impl Shared {
         let pushed = push();
         self.leave_gate();
         Some(pushed)
+    }
+
+    /// One worker less that must sleep before the pool ends.
+    pub fn unstaff(&self) {
+        self.staffed.fetch_sub(1, Ordering::Relaxed);
+        self.wake_for_the_end();
     }
 
     /// For whoever has entered the gate, once its work is queued.
@@ -316,7 +336,7 @@ impl Shared {
         for worker in &self.workers {
             sum.add(&worker.counters);
         }
-        sum.wakes += self.outside_wakes.load(Ordering::Relaxed);
+        sum.add(&self.outside);
         sum
     }
 }

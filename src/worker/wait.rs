@@ -6,9 +6,12 @@
 //! |-------------------------|-------------------------------------------------------|
 //! | a frame that was taken  | frames from the deque or lane of the worker that runs |
 //! |                         | it: that one began with both empty, so all is part of |
-//! |                         | the frame while its latch is unset                    |
+//! |                         | the frame while its latch is unset, unless the thief  |
+//! |                         | runs something foreign (a broadcast's part, a call,   |
+//! |                         | what it volunteers for by `yield_now`)                |
 //! | a scope                 | tasks of that scope, wherever they are                |
-//! | another pool            | calls from outside (else two pools that call each     |
+//! | another pool            | calls from outside and tasks of scopes that somebody  |
+//! |                         | outside waits for (else two pools that call each      |
 //! |                         | other would wait for ever)                            |
 //! | a handle, a broadcast   | nothing; a guest that waits for a handle: detached    |
 //! |                         | tasks and calls, since nobody else may exist to do so |
@@ -23,10 +26,9 @@ use crate::primitive::latch::Latch;
 use crate::primitive::parker::Parker;
 use crate::queue::lane::Pulled;
 use crate::sync::fence::heavy_fence;
-use crate::sync::{spin_loop, yield_now};
+use crate::sync::{Ordering, spin_loop, yield_now};
 use crate::worker::local::Local;
-use crate::worker::run::Job;
-use crate::worker::shared::{Blocked, Misfit, Remote};
+use crate::worker::shared::{Blocked, Job, Remote};
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -48,7 +50,7 @@ impl Local {
             thief.set(thief.get().or_else(|| latch.taker()));
             match thief.get() {
                 Some(index) => self.help_thief(&self.shared.workers[index], latch, look),
-                None => self.run_misfit(|misfit| matches!(misfit, Misfit::Frame(f) if *f == frame)),
+                None => self.run_misfit(|misfit| matches!(misfit, Job::Frame(f) if *f == frame)),
             }
         };
         let block = || match thief.get() {
@@ -68,7 +70,7 @@ impl Local {
 
     /// Waits for what another pool does.
     pub fn wait_for_other_pool(&self, latch: &Latch) {
-        self.wait(latch, |_| self.run_next(|| self.find_call()), || Blocked::Call);
+        self.wait(latch, |_| self.run_foreign(self.shared.calls.steal()), || Blocked::Call);
     }
 
     /// Waits for what other workers of this pool do.
@@ -79,7 +81,7 @@ impl Local {
     /// Waits for a task that has a handle.
     pub fn wait_for_task(&self, latch: &Latch) {
         if self.guest && self.nesting.get() == 0 {
-            self.wait(latch, |_| self.run_next(|| self.find_detached()), || Blocked::Call);
+            self.wait(latch, |_| self.run_foreign(self.find_detached()), || Blocked::Guest);
         } else {
             self.wait_for_workers(latch);
         }
@@ -89,7 +91,7 @@ impl Local {
         let own = self.remote();
         let mut ladder = Ladder::default();
         while !latch.is_set() {
-            if self.run_next(|| own.inbox.steal().map(Job::Task)) || help(Look::Quick) {
+            if self.run_foreign(own.inbox.steal().map(Job::Task)) || help(Look::Quick) {
                 ladder.restart();
                 continue;
             }
@@ -116,24 +118,31 @@ impl Local {
 
     /// Runs a frame that `thief` has on offer, or hides, while it runs ours.
     fn help_thief(&self, thief: &Remote, ours: &Latch, look: Look) -> bool {
+        let runs_foreign = || thief.foreign.load(Ordering::Relaxed) > 0;
+        if runs_foreign() {
+            return false;
+        }
         let frame = match thief.frames.steal() {
             Some(frame) => frame,
-            None if !thief.lane.has_hidden() => return false,
             None if look == Look::Quick => {
-                thief.lane.raise_hunger();
+                if thief.lane.has_hidden() {
+                    thief.lane.ask();
+                }
                 return false;
             }
             None => match self.pull_from(thief) {
                 Pulled::Frame(frame) => frame,
-                Pulled::Nothing => return false,
+                // It has just answered somebody else's hunger: ours is to be raised again.
+                Pulled::Nothing => return !thief.lane.is_hungry(),
                 Pulled::Busy => return true,
             },
         };
         // The frame came onto that deque or lane after the thief had taken ours, and was
-        // there while ours was not done: so it is part of ours. If ours is done, it may
-        // be part of anything.
-        if ours.is_set() {
-            self.give_up(Misfit::Frame(frame));
+        // there while ours was not done and the thief was about nothing else: so it is part
+        // of ours. As long as we hold it, none of this can change unseen: neither ours nor
+        // what is foreign ends without it.
+        if ours.is_set() || runs_foreign() {
+            self.give_up(Job::Frame(frame));
         } else {
             self.counters().steals.bump();
             self.execute(Job::Frame(frame));
@@ -154,39 +163,29 @@ impl Local {
                 self.execute(Job::Scoped(task));
                 return true;
             }
-            self.give_up(Misfit::Scoped(task));
+            self.give_up(Job::Scoped(task));
         }
-        self.run_misfit(|misfit| matches!(misfit, Misfit::Scoped(task) if ours(task)))
+        self.run_misfit(|misfit| matches!(misfit, Job::Scoped(task) if ours(task)))
     }
 
-    fn give_up(&self, misfit: Misfit) {
+    fn give_up(&self, misfit: Job) {
         self.counters().misfits.bump();
         self.shared.add_misfit(misfit);
     }
 
-    fn run_misfit(&self, wanted: impl Fn(&Misfit) -> bool) -> bool {
-        self.run_next(|| {
-            self.shared.take_misfit(wanted).map(|misfit| match misfit {
-                Misfit::Frame(frame) => Job::Frame(frame),
-                Misfit::Scoped(task) => Job::Scoped(task),
-            })
-        })
+    fn run_misfit(&self, wanted: impl Fn(&Job) -> bool) -> bool {
+        self.shared.misfits.take(wanted).map(|job| self.execute(job)).is_some()
     }
 
-    fn run_next(&self, find: impl FnOnce() -> Option<Job>) -> bool {
-        find().map(|job| self.execute(job)).is_some()
-    }
-
-    fn find_call(&self) -> Option<Job> {
-        self.shared.calls.steal().map(Job::Call)
+    fn run_foreign(&self, job: Option<Job>) -> bool {
+        job.map(|job| self.execute_foreign(job)).is_some()
     }
 
     fn find_detached(&self) -> Option<Job> {
         let own = || self.deques.detached.pop();
         let stolen = || self.steal_by(|victim| victim.detached.steal());
-        self.find_call().or_else(|| {
-            own().or_else(stolen).or_else(|| self.shared.injected.steal()).map(Job::Task)
-        })
+        let task = || own().or_else(stolen).or_else(|| self.shared.injected.steal());
+        self.shared.calls.steal().or_else(|| task().map(Job::Task))
     }
 }
 
