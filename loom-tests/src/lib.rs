@@ -1,1 +1,135 @@
-//! Models.
+//! What the models share.
+//!
+//! Every test is named by the property it checks. A model proves something only if it
+//! can fail: `controls.txt` lists a weakened variant for every ordering, and
+//! `src/bin/controls.rs` checks that the models reject each.
+
+#![cfg(loom)]
+
+use filch::protocols::cell::UnsafeCell;
+use filch::protocols::deque::{Deque, Stealer};
+use filch::protocols::lane::{Lane, Pulled};
+use filch::protocols::{FrameRef, StackJob};
+use loom::sync::Arc;
+use loom::thread::yield_now;
+
+/// Explores every interleaving with at most two preemptions, or as many as
+/// `LOOM_MAX_PREEMPTIONS` says.
+pub fn check(model: impl Fn() + Sync + Send + 'static) {
+    check_deep(2, model);
+}
+
+/// As [`check`], for a fault that needs more preemptions to show.
+pub fn check_deep(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = builder.max_branches.max(10_000);
+    builder.preemption_bound = builder.preemption_bound.max(Some(preemptions));
+    builder.check(model);
+}
+
+/// How often something was done. Plain data, so that loom sees two who do it at once,
+/// and whether the one who asks may know.
+pub struct Times(UnsafeCell<usize>);
+
+// SAFETY: not so, and that is the point: loom reports it.
+unsafe impl Sync for Times {}
+
+impl Times {
+    pub fn none() -> Self {
+        Self(UnsafeCell::new(0))
+    }
+
+    pub fn once_more(&self) {
+        // SAFETY: checked by loom.
+        self.0.with_mut(|times| unsafe { *times += 1 });
+    }
+
+    pub fn get(&self) -> usize {
+        // SAFETY: checked by loom.
+        self.0.with(|times| unsafe { *times })
+    }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
+/// A worker's lane and deque, as others see them.
+pub struct Victim {
+    pub lane: Lane<()>,
+    pub frames: Stealer<FrameRef<()>>,
+}
+
+/// The worker itself.
+pub struct Owner {
+    pub victim: Arc<Victim>,
+    pub deque: Deque<FrameRef<()>>,
+}
+
+impl Owner {
+    pub fn with_capacity(capacity: usize) -> Self {
+        let deque = Deque::new();
+        let victim = Victim { lane: Lane::with_capacity(capacity), frames: deque.stealer() };
+        Self { victim: Arc::new(victim), deque }
+    }
+
+    /// A join as in construct/join.rs: `first`, while others may take a second half that
+    /// counts its runs.
+    pub fn join(&self, first: impl FnOnce()) {
+        self.join_waking(|| {}, first);
+    }
+
+    /// As [`join`](Self::join); `wake` is called when somebody was hungry.
+    pub fn join_waking(&self, wake: impl FnOnce(), first: impl FnOnce()) {
+        let runs = Times::none();
+        let job = StackJob::new(|_: &(), _moved| runs.once_more());
+        let lane = &self.victim.lane;
+        // SAFETY: popped below, after all that `first` pushes, and waited for.
+        let (mark, at_limit) = unsafe { lane.push(job.as_frame()) };
+        if at_limit {
+            // SAFETY: both are ours.
+            unsafe { lane.expose(&self.deque) };
+            wake();
+        }
+        first();
+        // SAFETY: the mark of the push above.
+        if unsafe { lane.pop(mark) || lane.reclaim(mark, &self.deque) } {
+            // SAFETY: the lane vouches that it is ours.
+            unsafe { job.run_here(&(), false) };
+        } else {
+            assert!(self.deque.is_empty(), "a frame was taken before an older one");
+            while !job.latch().is_set() {
+                yield_now();
+            }
+            // SAFETY: the latch is set.
+            unsafe { job.take_result() }.unwrap();
+        }
+        assert_eq!(runs.get(), 1);
+    }
+}
+
+impl Victim {
+    /// Steals a frame and runs it.
+    pub fn rob(&self) -> bool {
+        self.frames.steal().map(run).is_some()
+    }
+
+    /// Pulls a frame and runs it.
+    pub fn pull(&self) -> bool {
+        match self.lane.pull(&self.frames) {
+            Pulled::Frame(frame) => {
+                run(frame);
+                true
+            }
+            Pulled::Nothing | Pulled::Busy => false,
+        }
+    }
+}
+
+/// Runs a frame that has just been taken.
+pub fn run(frame: FrameRef<()>) {
+    // SAFETY: nobody else has it; that is what the models check.
+    unsafe { frame.run(&()) }
+}

@@ -159,7 +159,9 @@ impl<C> Lane<C> {
             self.depth.store(self.capacity, Ordering::Relaxed);
         }
         self.exposed.store(depth, Ordering::Relaxed);
-        self.limit.store(self.capacity, Ordering::Relaxed);
+        // ORDERING: Acquire; pairs with raise_hunger: whoever's hunger ends here is seen by
+        // the look at the sleepers that follows.
+        self.limit.swap(self.capacity, Ordering::Acquire);
         self.unclaim();
         true
     }
@@ -199,13 +201,14 @@ impl<C> Lane<C> {
         back.is_some()
     }
 
-    /// Makes the owner expose its frames at its next push, if it is still
-    /// [`is_hungry`](Self::is_hungry) after a heavy_fence. Else the owner has just answered
-    /// an earlier hunger, perhaps without seeing who raised this one.
+    /// Makes the owner expose its frames at its next push, and then see that the caller is
+    /// about to sleep.
     pub fn raise_hunger(&self) {
-        // Not only where it is raised no longer: the zero that such a look finds may be an
-        // old one, which the owner is just answering.
-        self.limit.store(0, Ordering::Relaxed);
+        // A swap, not a store, and not only where no hunger is raised: of this and the
+        // owner's answer to an earlier hunger one comes first. Either this hunger stays, or
+        // the answer is to this one, too.
+        // ORDERING: Release; pairs with expose.
+        self.limit.swap(0, Ordering::Release);
     }
 
     /// As [`raise_hunger`](Self::raise_hunger), but the owner may miss it: for those who
@@ -220,12 +223,6 @@ impl<C> Lane<C> {
     /// Whether frames hide here. Exact after a heavy_fence, else a hint.
     pub fn has_hidden(&self) -> bool {
         self.depth.load(Ordering::Relaxed) > self.exposed.load(Ordering::Relaxed)
-    }
-
-    /// Whether a hunger is raised and not yet answered. Exact after a heavy_fence, else a
-    /// hint.
-    pub fn is_hungry(&self) -> bool {
-        self.limit.load(Ordering::Relaxed) == 0
     }
 
     /// Whether there is no frame at all. For the owner.
@@ -267,7 +264,12 @@ impl<C> Lane<C> {
 
     fn try_claim(&self) -> bool {
         // ORDERING: Acquire; pairs with unclaim.
-        !self.claim.load(Ordering::Relaxed) && !self.claim.swap(true, Ordering::Acquire)
+        // Not a swap: those who wait must not write, or they keep the line from its holder.
+        !self.claim.load(Ordering::Relaxed)
+            && self
+                .claim
+                .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
     }
 
     fn claim(&self) {

@@ -72,7 +72,7 @@ impl Local {
         if shared.idle.stop_searching() && sleepers() {
             shared.raise_hunger();
             heavy_fence();
-            if shared.has_visible() || shared.has_hidden() || !shared.all_hungry() {
+            if shared.has_visible() || shared.has_hidden() {
                 match shared.idle.wake_one() {
                     Some(worker) => shared.unpark(worker),
                     None => shared.nudge(|_, _| true),
@@ -89,8 +89,7 @@ impl Local {
         // From here on whoever pushes a frame exposes it and wakes somebody.
         shared.raise_hunger();
         heavy_fence();
-        let hungry = shared.all_hungry();
-        let rest = if !hungry || !self.remote().inbox.is_empty() || shared.has_visible() {
+        let rest = if !self.remote().inbox.is_empty() || shared.has_visible() {
             Rest::Cancelled
         } else {
             match self.pull() {

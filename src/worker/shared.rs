@@ -260,11 +260,6 @@ impl Shared {
             || self.workers.iter().any(Remote::has_visible)
     }
 
-    /// Whether every owner will expose its frames at its next push. After a heavy_fence.
-    pub fn all_hungry(&self) -> bool {
-        self.workers.iter().all(|worker| worker.lane.is_hungry())
-    }
-
     /// Whether some worker sleeps in a wait.
     pub fn anyone_blocked(&self) -> bool {
         self.blocked.load(Ordering::Relaxed) > 0

@@ -132,8 +132,7 @@ impl Local {
             }
             None => match self.pull_from(thief) {
                 Pulled::Frame(frame) => frame,
-                // It has just answered somebody else's hunger: ours is to be raised again.
-                Pulled::Nothing => return !thief.lane.is_hungry(),
+                Pulled::Nothing => return false,
                 Pulled::Busy => return true,
             },
         };

@@ -1,0 +1,94 @@
+//! The count latch: set by the last job, whose waiter sees what all have done and may free
+//! it at once.
+
+#![cfg(loom)]
+
+use filch::protocols::count_latch::CountLatch;
+use loom::thread::{self, JoinHandle, yield_now};
+use loom_tests::{Times, check};
+
+/// A scope: in memory that is freed as soon as its latch is set.
+struct Scope {
+    latch: CountLatch,
+    results: [Times; 2],
+}
+
+#[derive(Clone, Copy)]
+struct Lent(*const Scope);
+
+// SAFETY: whoever counts as pending keeps the scope alive.
+unsafe impl Send for Lent {}
+
+impl Lent {
+    fn new() -> Self {
+        Self(Box::into_raw(Box::new(Scope {
+            latch: CountLatch::new(1),
+            results: Default::default(),
+        })))
+    }
+
+    /// For whoever counts.
+    fn scope(&self) -> &Scope {
+        // SAFETY: alive, since the caller counts.
+        unsafe { &*self.0 }
+    }
+
+    fn done(self) {
+        // SAFETY: the caller counts, and ends.
+        unsafe { CountLatch::done(&raw const (*self.0).latch) }
+    }
+
+    fn run(self, job: usize) {
+        self.scope().latch.started();
+        self.scope().results[job].once_more();
+        self.done();
+    }
+
+    fn spawn(self, job: usize) -> JoinHandle<()> {
+        thread::spawn(move || self.run(job))
+    }
+
+    /// The end of the body, by the waiter.
+    fn wait(self) {
+        self.done();
+        // SAFETY: the waiter's until it has seen the latch set.
+        let scope = unsafe { Box::from_raw(self.0.cast_mut()) };
+        while !scope.latch.latch().is_set() {
+            yield_now();
+        }
+        assert!(!scope.latch.has_unstarted());
+        for result in &scope.results {
+            assert_eq!(result.get(), 1);
+        }
+    }
+}
+
+#[test]
+fn the_last_job_sets_the_latch_and_all_results_are_seen() {
+    check(|| {
+        let scope = Lent::new();
+        (0..2).for_each(|_| scope.scope().latch.spawned());
+        let jobs = [0, 1].map(|job| scope.spawn(job));
+        scope.wait();
+        for job in jobs {
+            job.join().unwrap();
+        }
+    });
+}
+
+/// A job that spawns another still counts itself, so the latch can't be set in between.
+#[test]
+fn a_job_may_spawn_another() {
+    check(|| {
+        let scope = Lent::new();
+        scope.scope().latch.spawned();
+        let job = thread::spawn(move || {
+            scope.scope().latch.spawned();
+            let other = scope.spawn(1);
+            scope.run(0);
+            other.join().unwrap();
+        });
+        scope.wait();
+        job.join().unwrap();
+    });
+}
