@@ -210,8 +210,6 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
                 stack_size: self.stack_size,
                 cpu: pool.cpu_of(index),
             };
-            // Before the thread can come to nothing and be taken off again.
-            shared.staffed.fetch_add(1, Ordering::Relaxed);
             match self.spawn.start(thread) {
                 Ok(handle) => pool.add_worker(index, handle),
                 // Dropping the pool stops those that have started.

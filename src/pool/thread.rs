@@ -101,7 +101,9 @@ pub struct Seat {
 }
 
 impl Seat {
+    /// Counts the worker among those who must sleep before the pool ends.
     pub fn new(shared: &Arc<Shared>, index: usize) -> Self {
+        shared.staffed.fetch_add(1, Ordering::Relaxed);
         Self { shared: Arc::clone(shared), index, taken: false }
     }
 }
