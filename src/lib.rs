@@ -28,10 +28,10 @@ pub use error::Error;
 /// The name that rayon gives its [`Error`].
 pub use error::Error as ThreadPoolBuildError;
 pub use pool::affinity::{Pinning, unpinned};
-pub use pool::builder::{
-    CustomSpawn, DefaultSpawn, ThreadPoolBuilder, ThreadSpawn, max_num_threads,
-};
+pub use pool::builder::ThreadPoolBuilder;
 pub use pool::global::shutdown_global;
+pub use pool::size::max_num_threads;
+pub use pool::spawner::{CustomSpawn, DefaultSpawn, ThreadSpawn};
 pub use pool::thread::ThreadBuilder;
 pub use pool::thread_pool::ThreadPool;
 pub use telemetry::counters::Counters;

@@ -37,10 +37,7 @@ fn a_volunteer_leaves_the_frames_of_its_own_joins_alone() {
             assert_eq!(filch::yield_local(), Some(filch::Yield::Idle));
             return;
         }
-        filch::join(
-            || dig(depth - 1, runs),
-            || runs[depth - 1].fetch_add(1, Ordering::Relaxed),
-        );
+        filch::join(|| dig(depth - 1, runs), || runs[depth - 1].fetch_add(1, Ordering::Relaxed));
     }
     let runs: Vec<_> = (0..300).map(|_| AtomicUsize::new(0)).collect();
     pool(1).install(|| dig(runs.len(), &runs));

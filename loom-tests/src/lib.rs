@@ -75,16 +75,23 @@ impl Owner {
         Self { victim: Arc::new(victim), deque }
     }
 
-    /// A join as in construct/join.rs: `first`, while others may take a second half that
-    /// counts its runs.
     pub fn join(&self, first: impl FnOnce()) {
         self.join_waking(|| {}, first);
     }
 
-    /// As [`join`](Self::join); `wake` is called when somebody was hungry.
+    /// `wake` is called when frames have been exposed.
     pub fn join_waking(&self, wake: impl FnOnce(), first: impl FnOnce()) {
+        self.join_with(wake, first, |_moved| {});
+    }
+
+    /// A join as in construct/join.rs. The second half is counted, and told whether another
+    /// has taken it.
+    pub fn join_with(&self, wake: impl FnOnce(), first: impl FnOnce(), second: impl FnOnce(bool)) {
         let runs = Times::none();
-        let job = StackJob::new(|_: &(), _moved| runs.once_more());
+        let job = StackJob::new(|_: &(), moved| {
+            runs.once_more();
+            second(moved);
+        });
         let lane = &self.victim.lane;
         // SAFETY: popped below, after all that `first` pushes, and waited for.
         let (mark, at_limit) = unsafe { lane.push(job.as_frame()) };

@@ -249,13 +249,16 @@ fn the_end_does_not_come_before_what_a_sleeper_has_queued() {
     check(|| {
         let pool = Pool::<3>::new(2);
         // The last looks don't see this job: it is in the inbox of the third.
-        let other = beside(&pool, [|pool| {
-            pool.undone.fetch_add(1, SeqCst);
-            pool.queue.push(());
-            pool.idle.sleep_begin(0);
-            heavy_fence();
-            pool.end_if_last();
-        }]);
+        let other = beside(
+            &pool,
+            [|pool| {
+                pool.undone.fetch_add(1, SeqCst);
+                pool.queue.push(());
+                pool.idle.sleep_begin(0);
+                heavy_fence();
+                pool.end_if_last();
+            }],
+        );
         pool.idle.sleep_begin(1);
         heavy_fence();
         pool.end_if_last();
@@ -290,16 +293,19 @@ fn the_end_does_not_come_while_somebody_works() {
 fn whoever_hears_of_the_end_sees_what_was_done_before() {
     check(|| {
         let pool = Pool::<2>::new(2);
-        let others = beside(&pool, [
-            |pool| {
-                pool.effects.once_more();
-                pool.idle.sleep_begin(0);
-            },
-            |pool| {
-                pool.idle.sleep_begin(1);
-                pool.end_if_last();
-            },
-        ]);
+        let others = beside(
+            &pool,
+            [
+                |pool| {
+                    pool.effects.once_more();
+                    pool.idle.sleep_begin(0);
+                },
+                |pool| {
+                    pool.idle.sleep_begin(1);
+                    pool.end_if_last();
+                },
+            ],
+        );
         if pool.idle.has_ended() {
             assert_eq!(pool.effects.get(), 1);
         }

@@ -102,7 +102,7 @@ impl<const WORKERS: usize> Pool<WORKERS> {
         };
         let ended = self.gate.is_sealed() && self.idle.end(WORKERS, nothing_left);
         if ended {
-            self.parkers.iter().for_each(|parker| drop(parker.unpark()));
+            (0..WORKERS).for_each(|worker| self.unpark(Some(worker)));
         }
         ended
     }

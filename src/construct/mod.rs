@@ -6,6 +6,7 @@ pub mod handle;
 pub mod install;
 pub mod join;
 pub mod scope;
+pub mod scope_core;
 pub mod scope_fifo;
 pub mod spawn;
 pub mod this_thread;

@@ -5,7 +5,8 @@
 
 use crate::construct::broadcast::BroadcastContext;
 use crate::construct::install::on_worker;
-use crate::construct::scope::{Core, current_pool};
+use crate::construct::scope::current_pool;
+use crate::construct::scope_core::Core;
 use crate::job::Lent;
 use crate::pool::thread_pool::ThreadPool;
 use crate::queue::fifo::ScopeFifo as Queue;

@@ -12,7 +12,10 @@ use crate::sync::global::{AtomicUsize, Ordering};
 use core_affinity::CoreId;
 use std::sync::OnceLock;
 
-/// On which CPUs the workers of a pool run.
+/// Whether threads can be pinned; where not, all float.
+const SUPPORTED: bool = !cfg!(any(filch_no_affinity, miri));
+
+/// On which CPUs the workers of a pool run. Where a thread can't be pinned, they float.
 ///
 /// # Examples
 ///
@@ -41,7 +44,7 @@ pub enum Pinning {
 pub fn process_cpus() -> &'static [usize] {
     static CPUS: OnceLock<Vec<usize>> = OnceLock::new();
     CPUS.get_or_init(|| {
-        if cfg!(any(filch_no_affinity, miri)) {
+        if !SUPPORTED {
             return Vec::new();
         }
         let ids = core_affinity::get_core_ids().unwrap_or_default();
@@ -83,7 +86,7 @@ impl Placement {
                 list
             }
         };
-        placed.truncate(workers);
+        placed.truncate(if SUPPORTED { workers } else { 0 });
         let others =
             if placed.is_empty() { 0 } else { PINNED_POOLS.fetch_add(1, Ordering::Relaxed) };
         if by_default && others > 0 {
@@ -93,6 +96,11 @@ impl Placement {
         let pinned = !placed.is_empty();
         let cpus = placed.into_iter().map(Some).chain(std::iter::repeat(None)).take(workers);
         Ok(Self { cpus: cpus.collect(), pinned })
+    }
+
+    /// Lets worker `index` float: its thread is not ours to pin.
+    pub fn float(&mut self, index: usize) {
+        self.cpus[index] = None;
     }
 
     /// The CPU of worker `index`, if it doesn't float.
@@ -132,7 +140,7 @@ fn check(list: &[usize], allowed: &[usize]) -> Result<(), Error> {
 /// Pins the calling thread. A CPU that was taken from the process meanwhile is no error:
 /// the worker floats. Returns whether it is pinned.
 pub fn pin(cpu: usize) -> bool {
-    !cfg!(any(filch_no_affinity, miri)) && core_affinity::set_for_current(CoreId { id: cpu })
+    SUPPORTED && core_affinity::set_for_current(CoreId { id: cpu })
 }
 
 /// Runs `f` on a thread that may use every CPU the process may use, then pins the thread
@@ -171,7 +179,7 @@ pub fn unpinned<R>(f: impl FnOnce() -> R) -> R {
 }
 
 fn current_mask() -> Option<Vec<usize>> {
-    if cfg!(any(filch_no_affinity, miri)) {
+    if !SUPPORTED {
         return None;
     }
     Some(core_affinity::get_core_ids()?.into_iter().map(|core| core.id).collect())

@@ -4,65 +4,19 @@ use crate::error::{Error, Kind};
 use crate::job::Payload;
 use crate::monitor::cgroup;
 use crate::pool::affinity::{self, Pinning, Placement};
-use crate::pool::global;
+use crate::pool::size;
+use crate::pool::spawner::{CustomSpawn, DefaultSpawn, ThreadSpawn};
 use crate::pool::thread::{Seat, ThreadBuilder};
 use crate::pool::thread_pool::ThreadPool;
 use crate::sync::fence;
-use crate::sync::{self, Ordering, ThreadHandle};
+use crate::sync::{self, Ordering};
+use crate::worker::handlers::Handlers;
 use crate::worker::local::{Deques, Local};
-use crate::worker::shared::{Handlers, Shared};
+use crate::worker::shared::Shared;
 use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The most threads that a pool can have.
-///
-/// # Examples
-///
-/// ```
-/// assert!(filch::max_num_threads() >= 1024);
-/// ```
-pub fn max_num_threads() -> usize {
-    // Far above what any machine can use; keeps a mistyped number from eating its memory.
-    1 << 14
-}
-
-/// The variable that sets the default number of threads.
-const NUM_THREADS: &str = "FILCH_NUM_THREADS";
-
-/// How the threads of a pool are started.
-pub trait ThreadSpawn: private::Sealed {
-    /// Starts one; the handle, if there is any, is joined at shutdown.
-    #[doc(hidden)]
-    fn start(&mut self, thread: ThreadBuilder) -> io::Result<Option<ThreadHandle<()>>>;
-}
-
-mod private {
-    pub trait Sealed {}
-}
-
-/// Threads of the standard library, which the pool joins when it shuts down.
-#[derive(Debug, Default)]
-pub struct DefaultSpawn;
-
-/// Threads that the user starts.
-pub struct CustomSpawn<F>(F);
-
-impl private::Sealed for DefaultSpawn {}
-impl<F> private::Sealed for CustomSpawn<F> {}
-
-impl ThreadSpawn for DefaultSpawn {
-    fn start(&mut self, thread: ThreadBuilder) -> io::Result<Option<ThreadHandle<()>>> {
-        thread.start().map(Some)
-    }
-}
-
-impl<F: FnMut(ThreadBuilder) -> io::Result<()>> ThreadSpawn for CustomSpawn<F> {
-    fn start(&mut self, thread: ThreadBuilder) -> io::Result<Option<ThreadHandle<()>>> {
-        (self.0)(thread).map(|()| None)
-    }
-}
 
 type ThreadName = dyn FnMut(usize) -> String;
 
@@ -170,24 +124,11 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
     /// and isn't a number, if [`Pinning::Explicit`] names a CPU that the process may not
     /// use, or if [`use_current_thread`](Self::use_current_thread) is asked for on a
     /// worker of another pool.
-    pub fn build(self) -> Result<ThreadPool, Error> {
-        self.build_pool()
-    }
-
-    /// Builds the global pool, which the free functions use. Without this call, the first
-    /// use builds it with every default.
-    ///
-    /// # Errors
-    /// As [`build`](Self::build), and if there is a global pool already.
-    pub fn build_global(self) -> Result<(), Error> {
-        global::build(self)
-    }
-
-    pub(crate) fn build_pool(mut self) -> Result<ThreadPool, Error> {
+    pub fn build(mut self) -> Result<ThreadPool, Error> {
         fence::prepare();
         // Miri would spend longer on these files than on the pool.
         let quota = if cfg!(miri) { None } else { cgroup::cpu_quota(Path::new("/")) };
-        let workers = self.count(quota.map(|quota| quota.whole_cpus()))?;
+        let workers = size::num_threads(self.num_threads, quota)?;
         if self.use_current_thread && Local::with_current(|current| current.is_some()) {
             return Err(Error::new(Kind::CurrentThreadInPool));
         }
@@ -226,18 +167,6 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
             pool.adopt(guest);
         }
         Ok(pool)
-    }
-
-    fn count(&self, quota: Option<usize>) -> Result<usize, Error> {
-        let asked = match self.num_threads {
-            0 => from_environment()?.unwrap_or_else(|| default_num_threads(quota)),
-            asked => asked,
-        };
-        let limit = max_num_threads();
-        if asked > limit {
-            return Err(Error::new(Kind::TooManyThreads { asked, limit }));
-        }
-        Ok(asked)
     }
 }
 
@@ -345,25 +274,4 @@ impl<S> fmt::Debug for ThreadPoolBuilder<S> {
             .field("stack_size", &self.stack_size)
             .finish_non_exhaustive()
     }
-}
-
-fn from_environment() -> Result<Option<usize>, Error> {
-    let Some(value) = std::env::var_os(NUM_THREADS) else { return Ok(None) };
-    let value = value.to_string_lossy();
-    match value.trim().parse() {
-        Ok(0) => Ok(None),
-        Ok(threads) => Ok(Some(threads)),
-        Err(_) => {
-            let value = value.into_owned();
-            Err(Error::new(Kind::BadVariable { name: NUM_THREADS, value }))
-        }
-    }
-}
-
-fn default_num_threads(quota: Option<usize>) -> usize {
-    let cpus = match affinity::process_cpus().len() {
-        0 => sync::available_parallelism().map_or(1, usize::from),
-        cpus => cpus,
-    };
-    cpus.min(quota.unwrap_or(usize::MAX)).clamp(1, max_num_threads())
 }

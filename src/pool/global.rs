@@ -1,7 +1,8 @@
 //! The pool that the free functions use.
 
 use crate::error::{Error, Kind};
-use crate::pool::builder::{ThreadPoolBuilder, ThreadSpawn};
+use crate::pool::builder::ThreadPoolBuilder;
+use crate::pool::spawner::ThreadSpawn;
 use crate::pool::thread_pool::ThreadPool;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -13,14 +14,21 @@ fn building() -> MutexGuard<'static, ()> {
     BUILDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub fn build<S: ThreadSpawn>(builder: ThreadPoolBuilder<S>) -> Result<(), Error> {
-    let _building = building();
-    if GLOBAL.get().is_some() {
-        return Err(Error::new(Kind::GlobalPoolExists));
+impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
+    /// Builds the global pool, which the free functions use. Without this call, the first
+    /// use builds it with every default.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build), and if there is a global pool already.
+    pub fn build_global(self) -> Result<(), Error> {
+        let _building = building();
+        if GLOBAL.get().is_some() {
+            return Err(Error::new(Kind::GlobalPoolExists));
+        }
+        let pool = self.build()?;
+        assert!(GLOBAL.set(pool).is_ok(), "filch: only the lock's holder sets the global pool");
+        Ok(())
     }
-    let pool = builder.build_pool()?;
-    assert!(GLOBAL.set(pool).is_ok(), "filch: only the holder of the lock sets the global pool");
-    Ok(())
 }
 
 /// The global pool, built with every default if need be.
@@ -31,7 +39,7 @@ pub fn get() -> &'static ThreadPool {
     if let Some(pool) = GLOBAL.get() {
         return pool;
     }
-    match build(ThreadPoolBuilder::new()) {
+    match ThreadPoolBuilder::new().build_global() {
         Ok(()) => {}
         Err(error) if error.is_global_pool_exists() => {}
         Err(error) => panic!("filch: the global thread pool could not be built: {error}"),

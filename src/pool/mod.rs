@@ -3,5 +3,7 @@
 pub mod affinity;
 pub mod builder;
 pub mod global;
+pub mod size;
+pub mod spawner;
 pub mod thread;
 pub mod thread_pool;

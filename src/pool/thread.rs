@@ -1,10 +1,14 @@
 //! A worker's thread, from its first to its last line.
+//!
+//! This file is `unsafe` because the thread-local refers to the worker's frame, and for
+//! latches that may be freed once they are set.
 
 use crate::pool::affinity;
 use crate::primitive::latch::Latch;
 use crate::sync::{Ordering, ThreadHandle, ThreadSpawner};
+use crate::worker::handlers::ThreadHandler;
 use crate::worker::local::{Deques, Local};
-use crate::worker::shared::{Shared, ThreadHandler};
+use crate::worker::shared::Shared;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -129,7 +133,7 @@ fn guarded(shared: &Shared, handler: Option<&ThreadHandler>, index: usize) {
     if let Some(handler) = handler
         && let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler(index)))
     {
-        shared.report_panic(payload);
+        shared.handlers.report_panic(payload);
     }
 }
 

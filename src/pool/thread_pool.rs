@@ -77,6 +77,7 @@ impl ThreadPool {
     /// Makes the current thread worker 0.
     pub(crate) fn adopt(&mut self, guest: Local) {
         self.guest = Some(current_thread().id());
+        self.placement.float(guest.index);
         self.shared.staffed.fetch_add(1, Ordering::Relaxed);
         guest.enter_as_guest();
     }

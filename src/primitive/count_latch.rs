@@ -9,7 +9,8 @@
 //! A waiter that sees `unstarted == 0` knows that no queue anywhere holds a job of its
 //! own, so it may sleep without digging through foreign jobs.
 //!
-//! Model: loom-tests/tests/count_latch.rs.
+//! Model: loom-tests/tests/count_latch.rs. This file is `unsafe` because a latch may be freed as
+//! soon as it is set, while its setter is still in here.
 
 use crate::primitive::latch::Latch;
 use crate::sync::{AtomicU64, Ordering};

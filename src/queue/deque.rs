@@ -1,6 +1,8 @@
 //! A worker's deque: its owner pushes and pops at one end, thieves steal the oldest
 //! job at the other. crossbeam's Chase-Lev deque; under loom, which can't see into
 //! crossbeam, a four-slot one with the orderings of Lê et al. 2013, no stronger.
+//!
+//! This file is `unsafe` where that one makes a job of a word again.
 
 use crate::job::Pointer;
 
@@ -67,9 +69,10 @@ use crossbeam_deque as kernel;
 #[cfg(loom)]
 mod kernel {
     use crate::job::Pointer;
-    use loom::sync::Arc;
-    use loom::sync::atomic::{AtomicIsize, AtomicPtr, Ordering, fence};
+    use crate::sync::fence::full_fence;
+    use crate::sync::{AtomicIsize, AtomicPtr, Ordering};
     use std::marker::PhantomData;
+    use std::sync::Arc;
 
     /// Models keep few jobs alive; a small array keeps them quick.
     const SLOTS: usize = 4;
@@ -97,7 +100,7 @@ mod kernel {
         fn len(&self) -> usize {
             // As crossbeam's: two acquiring loads, exact only for the owner.
             let top = self.top.load(Ordering::Acquire);
-            fence(Ordering::SeqCst);
+            full_fence();
             let bottom = self.bottom.load(Ordering::Acquire);
             (bottom - top).max(0) as usize
         }
@@ -124,14 +127,13 @@ mod kernel {
                 "a model with more than {SLOTS} jobs in a deque"
             );
             self.0.slot(bottom).store(job.into_raw(), Ordering::Relaxed);
-            fence(Ordering::Release);
-            self.0.bottom.store(bottom + 1, Ordering::Relaxed);
+            self.0.bottom.store(bottom + 1, Ordering::Release);
         }
 
         pub fn pop(&self) -> Option<T> {
             let bottom = self.0.bottom.load(Ordering::Relaxed) - 1;
             self.0.bottom.store(bottom, Ordering::Relaxed);
-            fence(Ordering::SeqCst);
+            full_fence();
             let top = self.0.top.load(Ordering::Relaxed);
             if top > bottom {
                 self.0.bottom.store(bottom + 1, Ordering::Relaxed);
@@ -161,7 +163,7 @@ mod kernel {
     impl<T: Pointer> Stealer<T> {
         pub fn steal(&self) -> Steal<T> {
             let top = self.0.top.load(Ordering::Acquire);
-            fence(Ordering::SeqCst);
+            full_fence();
             if top >= self.0.bottom.load(Ordering::Acquire) {
                 return Steal::Empty;
             }

@@ -1,6 +1,8 @@
 //! A queue that anybody may push to and take from, first in first out: work from
 //! outside, broadcasts, jobs that a waiter may not run. crossbeam's; under loom a
 //! four-slot one that orders no more than the hand-over of each job.
+//!
+//! This file is `unsafe` where that one hands over plain data.
 
 pub use kernel::Injector;
 
@@ -42,8 +44,8 @@ mod kernel {
 
 #[cfg(loom)]
 mod kernel {
-    use loom::cell::UnsafeCell;
-    use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use crate::sync::cell::UnsafeCell;
+    use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
     /// For the whole life of a model: slots are not used again.
     const SLOTS: usize = 4;

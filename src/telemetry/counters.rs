@@ -24,8 +24,8 @@ impl Count {
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// One worker's counts, written by that worker alone, or those of all threads that
-        /// are no workers.
+        /// One worker's counts, written by that worker alone, or those of the pool as a
+        /// whole, written by any.
         #[derive(Debug, Default)]
         pub struct WorkerCounters {
             $(pub $name: Count,)*

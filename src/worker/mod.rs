@@ -2,7 +2,9 @@
 //! does when there is none, `wait` what it does while its own work isn't done; `local` is
 //! what only its thread touches, `shared` what all may.
 
+pub mod blocked;
 pub mod find;
+pub mod handlers;
 pub mod idle;
 pub mod local;
 pub mod run;

@@ -1,9 +1,12 @@
 //! The loop.
+//!
+//! This file is `unsafe` where a job that has left its queue is run.
 
 use crate::job::FrameRef;
 use crate::sync::Ordering;
+use crate::worker::blocked::Blocked;
 use crate::worker::local::Local;
-use crate::worker::shared::{Blocked, Job};
+use crate::worker::shared::Job;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Local {
@@ -30,7 +33,7 @@ impl Local {
         });
         if let Err(payload) = catch_unwind(run) {
             self.counters().panics.bump();
-            self.shared.report_panic(payload);
+            self.shared.handlers.report_panic(payload);
         }
         self.nesting.set(self.nesting.get() - 1);
         if !matches!(job, Job::Frame(_)) {

@@ -1,6 +1,6 @@
 //! What all workers of a pool may touch.
 
-use crate::job::{FrameRef, JobRef, Payload, ScopeJobRef};
+use crate::job::{FrameRef, JobRef, ScopeJobRef};
 use crate::primitive::event_count::EventCount;
 use crate::primitive::gate::Gate;
 use crate::primitive::latch::Latch;
@@ -14,6 +14,8 @@ use crate::sync::fence::light_fence;
 use crate::sync::global;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 use crate::telemetry::counters::{Counters, WorkerCounters};
+use crate::worker::blocked::Blocked;
+use crate::worker::handlers::Handlers;
 use crate::worker::local::{Deques, Local};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
@@ -43,44 +45,6 @@ pub struct Remote {
     pub stopped: Latch,
 }
 
-/// Why a worker sleeps although it is not idle, so that those who make work for it know
-/// to wake it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blocked {
-    /// It doesn't.
-    No,
-    /// It waits for a scope, a handle or a broadcast.
-    Latch,
-    /// It waits for another pool, and meanwhile runs calls from outside.
-    Call,
-    /// It is a guest that waits for a handle, and meanwhile runs calls and detached tasks.
-    Guest,
-    /// It waits for a frame that the worker with this index runs.
-    Thief(usize),
-}
-
-impl Blocked {
-    fn into_word(self) -> usize {
-        match self {
-            Self::No => 0,
-            Self::Latch => 1,
-            Self::Call => 2,
-            Self::Guest => 3,
-            Self::Thief(index) => 4 + index,
-        }
-    }
-
-    fn from_word(word: usize) -> Self {
-        match word {
-            0 => Self::No,
-            1 => Self::Latch,
-            2 => Self::Call,
-            3 => Self::Guest,
-            index => Self::Thief(index - 4),
-        }
-    }
-}
-
 /// Something to run.
 #[derive(Clone, Copy)]
 pub enum Job {
@@ -92,18 +56,6 @@ pub enum Job {
     Scoped(ScopeJobRef<Local>),
     /// Nobody waits for it, or it is a part of a broadcast.
     Task(JobRef<Local>),
-}
-
-/// Called with the payload of a panic that no caller can be told of.
-pub type PanicHandler = dyn Fn(Payload) + Send + Sync;
-/// Called on a worker's thread with its index.
-pub type ThreadHandler = dyn Fn(usize) + Send + Sync;
-
-#[derive(Default)]
-pub struct Handlers {
-    pub panic: Option<Box<PanicHandler>>,
-    pub start: Option<Box<ThreadHandler>>,
-    pub exit: Option<Box<ThreadHandler>>,
 }
 
 pub struct Shared {
@@ -128,8 +80,8 @@ pub struct Shared {
     /// Whether a worker's thread came to nothing before it began.
     pub vacant: AtomicBool,
     pub handlers: Handlers,
-    /// What threads did that are no workers.
-    pub outside: CachePadded<WorkerCounters>,
+    /// What is counted for the pool as a whole.
+    pub common: CachePadded<WorkerCounters>,
     pub id: usize,
 }
 
@@ -149,7 +101,7 @@ impl Shared {
             staffed: AtomicUsize::new(0),
             vacant: AtomicBool::new(false),
             handlers,
-            outside: CachePadded::default(),
+            common: CachePadded::default(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
         }
     }
@@ -195,10 +147,8 @@ impl Shared {
     /// Wakes `worker`, whatever it sleeps for. Its token makes it look around once more.
     pub fn unpark(&self, worker: usize) {
         if self.workers[worker].parker.unpark() {
-            match Local::current_in(self) {
-                Some(local) => local.counters().wakes.bump(),
-                None => self.outside.wakes.bump_shared(),
-            }
+            // Beside the system call that it just cost, a shared count is nothing.
+            self.common.wakes.bump_shared();
         }
     }
 
@@ -309,29 +259,12 @@ impl Shared {
         }
     }
 
-    /// Deals with a panic that no caller can be told of: the handler, else the end.
-    pub fn report_panic(&self, payload: Payload) {
-        let Some(handler) = &self.handlers.panic else {
-            eprintln!(
-                "filch: a task that nobody waits for panicked, and the pool has no panic \
-                 handler; aborting. Set ThreadPoolBuilder::panic_handler, or use \
-                 spawn_handle, whose join() returns the panic."
-            );
-            std::process::abort();
-        };
-        let call = std::panic::AssertUnwindSafe(|| handler(payload));
-        if std::panic::catch_unwind(call).is_err() {
-            eprintln!("filch: the panic handler panicked; aborting");
-            std::process::abort();
-        }
-    }
-
     pub fn counters(&self) -> Counters {
         let mut sum = Counters::default();
         for worker in &self.workers {
             sum.add(&worker.counters);
         }
-        sum.add(&self.outside);
+        sum.add(&self.common);
         sum
     }
 }

@@ -27,8 +27,9 @@ use crate::primitive::parker::Parker;
 use crate::queue::lane::Pulled;
 use crate::sync::fence::heavy_fence;
 use crate::sync::{Ordering, spin_loop, yield_now};
+use crate::worker::blocked::Blocked;
 use crate::worker::local::Local;
-use crate::worker::shared::{Blocked, Job, Remote};
+use crate::worker::shared::{Job, Remote};
 use std::cell::Cell;
 use std::sync::Arc;
 

@@ -1,0 +1,60 @@
+//! Fibonacci numbers without a cutoff: nothing but joins, so it shows what one costs.
+
+use crate::common::pools::{Fork, Pool, Task};
+use crate::common::size;
+use crate::workloads::{About, ForkJoin, Unit, Verdict};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+pub struct Fib {
+    n: u32,
+    answer: u64,
+}
+
+impl Fib {
+    pub fn new() -> Self {
+        let n = size(30, 18);
+        Self { n, answer: fib(n) }
+    }
+
+    /// Every call forks but those that return 0 or 1, which make up the answer.
+    fn joins(&self) -> u64 {
+        fib(self.n + 1) - 1
+    }
+}
+
+fn fib(n: u32) -> u64 {
+    (0..n).fold((0, 1), |(a, b), _| (b, a + b)).0
+}
+
+impl ForkJoin for Fib {
+    fn about(&self) -> About {
+        About {
+            name: format!("fib({}), no cutoff", self.n),
+            unit: Unit::NanosPer("join", self.joins()),
+            verdict: Verdict::Overhead,
+        }
+    }
+
+    fn run(&self, pool: &impl Pool) -> Duration {
+        let start = Instant::now();
+        let answer = pool.enter(Call(black_box(self.n)));
+        let took = start.elapsed();
+        assert_eq!(answer, self.answer);
+        took
+    }
+}
+
+struct Call(u32);
+
+impl Task for Call {
+    type Out = u64;
+
+    fn run(self, fork: impl Fork) -> u64 {
+        if self.0 < 2 {
+            return self.0.into();
+        }
+        let (a, b) = fork.join(Call(self.0 - 1), Call(self.0 - 2));
+        a + b
+    }
+}

@@ -1,0 +1,78 @@
+//! Jobs in the frame of the function that waits for them. `unsafe` as all of `job`.
+
+use super::{Frame, FrameRef, Header, Payload};
+use crate::primitive::latch::Latch;
+use crate::sync::cell::UnsafeCell;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+
+/// A job in the frame of the function that waits for it.
+#[repr(C)]
+pub struct StackJob<C, F, R> {
+    frame: Frame<C>,
+    work: UnsafeCell<ManuallyDrop<F>>,
+    // A place of its own: memory that nobody writes costs a join nothing.
+    result: UnsafeCell<MaybeUninit<Result<R, Payload>>>,
+}
+
+impl<C, F, R> StackJob<C, F, R>
+where
+    F: FnOnce(&C, bool) -> R,
+{
+    #[inline(always)]
+    pub fn new(work: F) -> Self {
+        Self {
+            frame: Frame { header: Header { run: Self::run_taken }, latch: Latch::new() },
+            work: UnsafeCell::new(ManuallyDrop::new(work)),
+            result: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
+    #[inline(always)]
+    pub fn latch(&self) -> &Latch {
+        &self.frame.latch
+    }
+
+    /// # Safety
+    /// The job stays where it is until it has been run: by [`run_here`](Self::run_here),
+    /// or by somebody else, in which case the latch is set.
+    #[inline(always)]
+    pub unsafe fn as_frame(&self) -> FrameRef<C> {
+        FrameRef(NonNull::from(self).cast())
+    }
+
+    /// Runs the job in the frame it lies in.
+    ///
+    /// # Safety
+    /// Nobody else has run it or will; this is called once.
+    #[inline(always)]
+    pub unsafe fn run_here(&self, context: &C, moved: bool) -> R {
+        // SAFETY: taken once, by the caller's promise.
+        let work = self.work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) });
+        work(context, moved)
+    }
+
+    /// The result of a job that somebody else has run.
+    ///
+    /// # Safety
+    /// The latch is set, and this is called once.
+    pub unsafe fn take_result(&self) -> Result<R, Payload> {
+        // SAFETY: whoever set the latch wrote the result before and is done with it.
+        self.result.with_mut(|result| unsafe { (*result).assume_init_read() })
+    }
+
+    unsafe fn run_taken(header: NonNull<Header<C>>, context: &C) {
+        let this = header.cast::<Self>().as_ptr();
+        // SAFETY: the frame lives until its latch is set, below, and nobody but us
+        // touches `work` and `result` until then.
+        let (work, result) = unsafe { (&(*this).work, &(*this).result) };
+        // SAFETY: run once, by the promise of JobRef::run.
+        let work = work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) });
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(context, true)));
+        // SAFETY: as above: ours alone until the latch is set.
+        result.with_mut(|result| unsafe { (*result).write(outcome) });
+        // SAFETY: alive, and set only here.
+        unsafe { Latch::set(&raw const (*this).frame.latch) }
+    }
+}

@@ -1,0 +1,55 @@
+//! How many workers a pool has.
+
+use crate::error::{Error, Kind};
+use crate::monitor::cgroup::CpuQuota;
+use crate::pool::affinity;
+use crate::sync;
+
+/// The most threads that a pool can have.
+///
+/// # Examples
+///
+/// ```
+/// assert!(filch::max_num_threads() >= 1024);
+/// ```
+pub fn max_num_threads() -> usize {
+    // Far above what any machine can use; keeps a mistyped number from eating its memory.
+    1 << 14
+}
+
+/// The variable that sets the default number of threads.
+const NUM_THREADS: &str = "FILCH_NUM_THREADS";
+
+/// The number that was asked for, or else the default.
+pub fn num_threads(asked: usize, quota: Option<CpuQuota>) -> Result<usize, Error> {
+    let asked = match asked {
+        0 => from_environment()?.unwrap_or_else(|| default_num_threads(quota)),
+        asked => asked,
+    };
+    let limit = max_num_threads();
+    if asked > limit {
+        return Err(Error::new(Kind::TooManyThreads { asked, limit }));
+    }
+    Ok(asked)
+}
+
+fn from_environment() -> Result<Option<usize>, Error> {
+    let Some(value) = std::env::var_os(NUM_THREADS) else { return Ok(None) };
+    let value = value.to_string_lossy();
+    match value.trim().parse() {
+        Ok(0) => Ok(None),
+        Ok(threads) => Ok(Some(threads)),
+        Err(_) => {
+            let value = value.into_owned();
+            Err(Error::new(Kind::BadVariable { name: NUM_THREADS, value }))
+        }
+    }
+}
+
+fn default_num_threads(quota: Option<CpuQuota>) -> usize {
+    let cpus = match affinity::process_cpus().len() {
+        0 => sync::available_parallelism().map_or(1, usize::from),
+        cpus => cpus,
+    };
+    cpus.min(quota.map_or(usize::MAX, CpuQuota::whole_cpus)).clamp(1, max_num_threads())
+}

@@ -1,0 +1,39 @@
+//! Why a worker sleeps in a wait, as one word that others read.
+
+/// Why a worker sleeps although it is not idle, so that those who make work for it know
+/// to wake it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// It doesn't.
+    No,
+    /// It waits for a scope, a handle or a broadcast.
+    Latch,
+    /// It waits for another pool, and meanwhile runs calls from outside.
+    Call,
+    /// It is a guest that waits for a handle, and meanwhile runs calls and detached tasks.
+    Guest,
+    /// It waits for a frame that the worker with this index runs.
+    Thief(usize),
+}
+
+impl Blocked {
+    pub fn into_word(self) -> usize {
+        match self {
+            Self::No => 0,
+            Self::Latch => 1,
+            Self::Call => 2,
+            Self::Guest => 3,
+            Self::Thief(index) => 4 + index,
+        }
+    }
+
+    pub fn from_word(word: usize) -> Self {
+        match word {
+            0 => Self::No,
+            1 => Self::Latch,
+            2 => Self::Call,
+            3 => Self::Guest,
+            index => Self::Thief(index - 4),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What the user wants to be told of.
+
+use crate::job::Payload;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Called with the payload of a panic that no caller can be told of.
+pub type PanicHandler = dyn Fn(Payload) + Send + Sync;
+/// Called on a worker's thread with its index.
+pub type ThreadHandler = dyn Fn(usize) + Send + Sync;
+
+#[derive(Default)]
+pub struct Handlers {
+    pub panic: Option<Box<PanicHandler>>,
+    pub start: Option<Box<ThreadHandler>>,
+    pub exit: Option<Box<ThreadHandler>>,
+}
+
+impl Handlers {
+    /// Deals with a panic that no caller can be told of: the handler, else the end.
+    pub fn report_panic(&self, payload: Payload) {
+        let Some(handler) = &self.panic else {
+            eprintln!(
+                "filch: a task that nobody waits for panicked, and the pool has no panic \
+                 handler; aborting. Set ThreadPoolBuilder::panic_handler, or use \
+                 spawn_handle, whose join() returns the panic."
+            );
+            std::process::abort();
+        };
+        if catch_unwind(AssertUnwindSafe(|| handler(payload))).is_err() {
+            eprintln!("filch: the panic handler panicked; aborting");
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! Random programs against a sequential oracle, for `FILCH_STRESS_SECONDS` a pool (default
+//! 4). A failure names the seed of its program; `FILCH_STRESS_SEED` runs just that one.
+
+mod common;
+
+use common::*;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// SplitMix64 (Steele et al. 2014).
+struct Rng(u64);
+
+impl Rng {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+}
+
+/// A program, or a part of one. Its value, or the number it panics with, doesn't depend on
+/// who runs what.
+enum Program {
+    Leaf(u64),
+    Panic(u64),
+    Join(Arc<Self>, Arc<Self>),
+    Scope(Vec<Arc<Self>>),
+    Fifo(Vec<Arc<Self>>),
+    /// Spawned one by one by tasks of the scope, each by the one before.
+    Chain(Vec<Arc<Self>>),
+    Handles(Vec<Arc<Self>>),
+    /// As many tasks, of which some are cancelled, if they haven't been started.
+    Cancelled(u64),
+    Detached(Vec<Arc<Self>>),
+    Broadcast,
+    ScopedBroadcast,
+    Yield,
+}
+
+use Program::*;
+
+impl Program {
+    fn random(rng: &mut Rng, size: u64) -> Arc<Self> {
+        let parts = |rng: &mut Rng| {
+            let count = 1 + rng.below(5.min(size));
+            (0..count).map(|_| Self::random(rng, size / (count + 1))).collect()
+        };
+        let program = match rng.below(if size > 1 { 20 } else { 6 }) {
+            0..2 => Leaf(rng.below(2000)),
+            2 => Cancelled(rng.below(4)),
+            3 => Yield,
+            // Broadcasts are dear: every worker must wake up.
+            4 => match rng.below(8) {
+                0 => Broadcast,
+                1 => ScopedBroadcast,
+                _ => Leaf(1),
+            },
+            5 if rng.below(8) == 0 => Panic(rng.below(1000)),
+            5 => Leaf(2),
+            6..12 => Join(Self::random(rng, size / 2), Self::random(rng, size / 2)),
+            12..14 => Scope(parts(rng)),
+            14..16 => Fifo(parts(rng)),
+            16 => Chain(parts(rng)),
+            17..19 => Handles(parts(rng)),
+            _ => Detached(parts(rng)),
+        };
+        Arc::new(program)
+    }
+}
+
+/// A value, or the number of a panic. Of a scope in which several parts may be first to
+/// panic the number is [`SOME`].
+type Outcome = Result<u64, u64>;
+
+const SOME: u64 = u64::MAX;
+
+fn mix(a: u64, b: u64) -> u64 {
+    (a ^ b.rotate_left(17)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// The outcome of parts whose order doesn't matter.
+fn gather(parts: impl Iterator<Item = Outcome>) -> Outcome {
+    let mut sum = Ok(0_u64);
+    for part in parts {
+        sum = match (sum, part) {
+            (Ok(sum), Ok(part)) => Ok(sum.wrapping_add(mix(part, 1))),
+            _ => Err(SOME),
+        };
+    }
+    sum
+}
+
+/// What the pool must have counted, and what detached tasks must have done.
+#[derive(Default, Debug, PartialEq, Clone, Copy)]
+struct Totals {
+    tasks: u64,
+    joins: u64,
+    /// The sum over detached tasks and uncancelled ones of what they came to.
+    aside: u64,
+}
+
+/// Runs a program sequentially.
+struct Oracle {
+    workers: u64,
+    totals: Totals,
+}
+
+impl Oracle {
+    fn run(&mut self, program: &Program) -> Outcome {
+        match program {
+            Leaf(work) => Ok(leaf(*work)),
+            Panic(number) => Err(*number),
+            Join(a, b) => {
+                self.totals.joins += 1;
+                let (a, b) = (self.run(a), self.run(b));
+                Ok(mix(a?, b?))
+            }
+            Scope(parts) | Fifo(parts) | Chain(parts) | Handles(parts) => {
+                self.totals.tasks += parts.len() as u64;
+                gather(parts.iter().map(|part| self.run(part)))
+            }
+            Cancelled(count) => {
+                self.totals.tasks += count;
+                self.totals.aside += count;
+                Ok(*count)
+            }
+            Detached(parts) => {
+                self.totals.tasks += parts.len() as u64;
+                for part in parts {
+                    let outcome = self.run(part);
+                    self.totals.aside = self.totals.aside.wrapping_add(weigh(outcome));
+                }
+                Ok(3)
+            }
+            Broadcast | ScopedBroadcast => {
+                self.totals.tasks += self.workers;
+                Ok(self.workers * (self.workers - 1) / 2)
+            }
+            Yield => Ok(4),
+        }
+    }
+}
+
+fn leaf(work: u64) -> u64 {
+    (0..work).fold(work, mix)
+}
+
+fn weigh(outcome: Outcome) -> u64 {
+    match outcome {
+        Ok(value) => mix(value, 5),
+        Err(number) => mix(number, 6),
+    }
+}
+
+/// What tasks that nobody waits for have come to.
+type Aside = Arc<AtomicU64>;
+
+fn outcome_of(f: impl FnOnce() -> u64) -> Outcome {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| *payload.downcast().unwrap())
+}
+
+fn some_panic<R>(f: impl FnOnce() -> R) -> R {
+    let outcome = catch_unwind(AssertUnwindSafe(f));
+    outcome.unwrap_or_else(|payload| {
+        assert!(payload.is::<u64>());
+        resume_unwind(Box::new(SOME))
+    })
+}
+
+fn chain<'s>(
+    scope: &filch::Scope<'s>,
+    parts: &'s [Arc<Program>],
+    sum: &'s AtomicU64,
+    aside: &'s Aside,
+) {
+    if let [first, rest @ ..] = parts {
+        scope.spawn(move |scope| {
+            chain(scope, rest, sum, aside);
+            add(sum, run(first, aside));
+        });
+    }
+}
+
+fn add(sum: &AtomicU64, part: u64) {
+    sum.fetch_add(mix(part, 1), Ordering::Relaxed);
+}
+
+/// Runs a program on the current pool.
+fn run(program: &Program, aside: &Aside) -> u64 {
+    let sum = AtomicU64::new(0);
+    match program {
+        Leaf(work) => leaf(*work),
+        Panic(number) => resume_unwind(Box::new(*number)),
+        Join(a, b) => {
+            let (a, b) = filch::join(|| run(a, aside), || run(b, aside));
+            mix(a, b)
+        }
+        Scope(parts) => {
+            some_panic(|| {
+                filch::scope(|scope| {
+                    parts.iter().for_each(|part| scope.spawn(|_| add(&sum, run(part, aside))));
+                });
+            });
+            sum.into_inner()
+        }
+        Fifo(parts) => {
+            some_panic(|| {
+                filch::in_place_scope_fifo(|scope| {
+                    parts.iter().for_each(|part| scope.spawn_fifo(|_| add(&sum, run(part, aside))));
+                });
+            });
+            sum.into_inner()
+        }
+        Chain(parts) => {
+            some_panic(|| filch::scope(|scope| chain(scope, parts, &sum, aside)));
+            sum.into_inner()
+        }
+        Handles(parts) => {
+            let start = |part: &Arc<Program>| {
+                let (part, aside) = (part.clone(), aside.clone());
+                filch::spawn_handle(move || run(&part, &aside))
+            };
+            let handles: Vec<_> = parts.iter().map(start).collect();
+            let outcomes: Vec<_> = handles
+                .into_iter()
+                .map(|handle| handle.join().map_err(|payload| *payload.downcast::<u64>().unwrap()))
+                .collect();
+            gather(outcomes.into_iter()).unwrap_or_else(|number| resume_unwind(Box::new(number)))
+        }
+        Cancelled(count) => {
+            for i in 0..*count {
+                let ran = aside.clone();
+                let task = filch::spawn_handle(move || ran.fetch_add(1, Ordering::Relaxed));
+                if i % 2 == 0 && task.cancel() {
+                    aside.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            *count
+        }
+        Detached(parts) => {
+            for (i, part) in parts.iter().enumerate() {
+                let (part, aside) = (part.clone(), aside.clone());
+                let task = move || {
+                    let outcome = outcome_of(|| run(&part, &aside));
+                    aside.fetch_add(weigh(outcome), Ordering::Relaxed);
+                };
+                if i % 2 == 0 { filch::spawn(task) } else { filch::spawn_fifo(task) }
+            }
+            3
+        }
+        Broadcast => filch::broadcast(|part| part.index() as u64).into_iter().sum(),
+        ScopedBroadcast => {
+            filch::scope(|scope| {
+                scope.spawn_broadcast(|_, part| {
+                    sum.fetch_add(part.index() as u64, Ordering::Relaxed);
+                });
+            });
+            sum.into_inner()
+        }
+        Yield => {
+            filch::yield_now();
+            filch::yield_local();
+            4
+        }
+    }
+}
+
+/// Runs random programs, `callers` at a time, until the time is up.
+fn stress(workers: usize, callers: u64) {
+    let number = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let time = Duration::from_secs(number("FILCH_STRESS_SECONDS").unwrap_or(4));
+    let one = number("FILCH_STRESS_SEED");
+    let clock = || std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+    let (start, mut seed) = (Instant::now(), one.unwrap_or_else(clock));
+    while start.elapsed() < time {
+        let pool = pool(workers);
+        let (mut oracle, aside) =
+            (Oracle { workers: workers as u64, totals: Totals::default() }, Aside::default());
+        for _ in 0..20 {
+            pool.dog.say(format!("stress with {workers} workers, FILCH_STRESS_SEED={seed}"));
+            let programs: Vec<_> = (0..callers)
+                .map(|caller| Program::random(&mut Rng(seed.wrapping_add(caller << 32)), 120))
+                .collect();
+            let expected: Vec<_> = programs.iter().map(|program| oracle.run(program)).collect();
+            oracle.totals.tasks += callers;
+            std::thread::scope(|threads| {
+                for (program, expected) in programs.iter().zip(expected) {
+                    let call = || outcome_of(|| pool.install(|| run(program, &aside)));
+                    threads.spawn(move || {
+                        assert_eq!(call(), expected, "FILCH_STRESS_SEED={seed}, {workers} workers");
+                    });
+                }
+            });
+            if one.is_none() {
+                seed = seed.wrapping_add(1);
+            }
+        }
+        pool.shutdown().unwrap();
+        let counters = pool.counters();
+        let totals = Totals {
+            tasks: counters.tasks,
+            joins: counters.joins,
+            aside: aside.load(Ordering::Relaxed),
+        };
+        assert_eq!(totals, oracle.totals, "after FILCH_STRESS_SEED={seed}, {workers} workers");
+    }
+}
+
+#[test]
+fn one_worker() {
+    stress(1, 1);
+}
+
+#[test]
+fn two_workers() {
+    stress(2, 1);
+}
+
+#[test]
+fn four_workers_and_two_callers() {
+    stress(4, 2);
+}
+
+#[test]
+fn sixteen_workers_and_three_callers() {
+    stress(16, 3);
+}
