@@ -263,13 +263,15 @@ fn threads_have_the_names_they_are_given() {
 
 #[test]
 fn threads_have_the_stack_they_are_given() {
-    let pool = Pool::from(builder(1).stack_size(64 << 20));
-    // More than the default of 2 MiB, touched from end to end.
-    let sum = pool.install(|| {
+    /// More than the default of 2 MiB, touched from end to end. Not inlined, or the frame
+    /// might be the caller's.
+    #[inline(never)]
+    fn need_stack() -> usize {
         let mut large = [1_u8; 16 << 20];
-        std::hint::black_box(&mut large).iter().map(|&byte| usize::from(byte)).sum::<usize>()
-    });
-    assert_eq!(sum, 16 << 20);
+        std::hint::black_box(&mut large).iter().map(|&byte| usize::from(byte)).sum()
+    }
+    let pool = Pool::from(builder(1).stack_size(64 << 20));
+    assert_eq!(pool.install(need_stack), 16 << 20);
 }
 
 #[test]
