@@ -1,0 +1,184 @@
+//! Negative controls: a model that can't fail proves nothing. For each entry of
+//! `controls.txt` this weakens the sources, in a copy, and sees whether the model named
+//! there rejects the result.
+//!
+//! usage: controls [WORD]    only entries with the word in their name
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+/// A model that lasts this long has gone astray; the sound ones take seconds.
+const TOO_LONG: Duration = Duration::from_secs(240);
+
+/// An entry: which lines of which file become which, and the test that must fail then.
+struct Control<'a> {
+    name: &'a str,
+    file: &'a str,
+    test: &'a str,
+    old: Vec<&'a str>,
+    new: Vec<&'a str>,
+}
+
+fn main() -> ExitCode {
+    let word = std::env::args().nth(1).unwrap_or_default();
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let table = fs::read_to_string(project.join("loom-tests/controls.txt")).unwrap();
+    let controls = parse(&table);
+    let copy = Copy::of(project);
+    let mut survivors = 0;
+    let chosen: Vec<_> = controls.iter().filter(|control| control.name.contains(&word)).collect();
+    for (index, control) in chosen.iter().enumerate() {
+        print!("{:>3}/{} {:<34} ", index + 1, chosen.len(), control.name);
+        std::io::stdout().flush().unwrap();
+        let start = Instant::now();
+        let verdict = copy.weakened(control, || copy.verdict(control.test));
+        println!("{verdict} ({} s)", start.elapsed().as_secs());
+        survivors += usize::from(verdict != Verdict::Rejected);
+    }
+    println!("{} passed, {survivors} failed", chosen.len() - survivors);
+    ExitCode::from(u8::from(survivors > 0 || chosen.is_empty()))
+}
+
+/// `@ name | file | test file and filter`, then `- ` lines to find and `+ ` lines to put.
+fn parse(table: &str) -> Vec<Control<'_>> {
+    let mut controls: Vec<Control<'_>> = Vec::new();
+    for line in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (kind, text) = line.split_at(1);
+        let text = text.trim();
+        match kind {
+            "@" => {
+                let parts: Vec<_> = text.split(" | ").collect();
+                let &[name, file, test] = &parts[..] else { panic!("not three parts: {line}") };
+                controls.push(Control { name, file, test, old: Vec::new(), new: Vec::new() });
+            }
+            "-" => controls.last_mut().expect("an entry first").old.push(text),
+            "+" => controls.last_mut().expect("an entry first").new.push(text),
+            _ => panic!("not a line of controls.txt: {line}"),
+        }
+    }
+    controls
+}
+
+#[derive(PartialEq)]
+enum Verdict {
+    Rejected,
+    Survived,
+    /// The entry is at fault: it doesn't compile, or names no test.
+    Broken(String),
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rejected => f.write_str("rejected"),
+            Self::Survived => f.write_str("SURVIVED"),
+            Self::Broken(why) => write!(f, "BROKEN: {why}"),
+        }
+    }
+}
+
+/// A copy of the sources that may be spoilt.
+struct Copy(PathBuf);
+
+impl Copy {
+    fn of(project: &Path) -> Self {
+        let root = std::env::temp_dir().join(format!("filch-controls-{}", std::process::id()));
+        // What Cargo.toml names must be there, though only the library is built.
+        for part in ["Cargo.toml", "Cargo.lock", "src", "benches", "examples", "loom-tests"] {
+            copy(&project.join(part), &root.join(part));
+        }
+        Self(root)
+    }
+
+    /// Calls `f` while the file is weakened.
+    fn weakened(&self, control: &Control, f: impl FnOnce() -> Verdict) -> Verdict {
+        let path = self.0.join(control.file);
+        let sound = fs::read_to_string(&path).unwrap();
+        let lines: Vec<_> = sound.lines().collect();
+        let is_old = |window: &&[&str]| {
+            window.iter().map(|line| line.trim()).eq(control.old.iter().copied())
+        };
+        let places: Vec<_> = (0..lines.len())
+            .filter(|&at| lines[at..].get(..control.old.len()).as_ref().is_some_and(is_old))
+            .collect();
+        let &[place] = &places[..] else {
+            return Verdict::Broken(format!("found {} times, not once", places.len()));
+        };
+        let (before, after) = (&lines[..place], &lines[place + control.old.len()..]);
+        fs::write(&path, [before, &control.new, after].concat().join("\n") + "\n").unwrap();
+        let verdict = f();
+        fs::write(&path, sound).unwrap();
+        verdict
+    }
+
+    /// `test`: the file of the test, and words of its name.
+    fn verdict(&self, test: &str) -> Verdict {
+        let (file, filter) = test.split_once(' ').expect("a file and a name");
+        let built = self.cargo(&[file, "--no-run"]).output().unwrap();
+        if !built.status.success() {
+            return Verdict::Broken(String::from_utf8_lossy(&built.stderr).into_owned());
+        }
+        let log = self.0.join("log");
+        let mut run = self
+            .cargo(&[file, filter])
+            .stdout(fs::File::create(&log).unwrap())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = run.try_wait().unwrap() {
+                break status;
+            }
+            if start.elapsed() > TOO_LONG {
+                run.kill().unwrap();
+                run.wait().unwrap();
+                return Verdict::Broken("the model doesn't end".into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let log = fs::read_to_string(log).unwrap();
+        match (log.contains("\nrunning 0 tests"), status.success()) {
+            (true, _) => Verdict::Broken("no such test".into()),
+            (false, true) => Verdict::Survived,
+            (false, false) => Verdict::Rejected,
+        }
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut cargo = Command::new(std::env::var("CARGO").unwrap_or("cargo".into()));
+        cargo
+            .args(["test", "--release", "--offline", "-p", "loom-tests", "--test"])
+            .args(arguments)
+            .current_dir(&self.0)
+            .env("CARGO_TARGET_DIR", self.0.join("target"))
+            .env("RUSTFLAGS", "--cfg loom -C debug-assertions")
+            .env("LOOM_MAX_PREEMPTIONS", "2")
+            .env("LOOM_MAX_BRANCHES", "10000");
+        cargo
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        // A folder left behind in the place for temporary files hurts nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+        return;
+    }
+    for entry in fs::read_dir(from).unwrap() {
+        let name = entry.unwrap().file_name();
+        if name != "target" {
+            copy(&from.join(&name), &to.join(&name));
+        }
+    }
+}
