@@ -255,9 +255,11 @@ fn verdict(question: &Verdict, workers: usize, medians: &Columns<f64>) -> Option
         |each: &dyn Fn((&str, f64)) -> String| peers().map(each).collect::<Vec<_>>().join(", ");
     Some(match question {
         Verdict::Overhead => {
-            let serial = medians[SERIAL]?;
+            // Each worker's even share, as several of them may well be faster than one
+            // without a pool.
+            let share = medians[SERIAL]? / workers as f64;
             let ratio = |(peer, time): (&str, f64)| {
-                format!("{:.2}x {peer}'s", (filch - serial) / (time - serial))
+                format!("{:.2}x {peer}'s", (filch - share) / (time - share))
             };
             format!("overhead {}", listed(&ratio))
         }

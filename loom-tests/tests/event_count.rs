@@ -12,6 +12,7 @@ use filch::protocols::fence::heavy_fence;
 use filch::protocols::injector::Injector;
 use filch::protocols::parker::Parker;
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread::{self, JoinHandle};
 use loom_tests::{Times, check, check_deep};
 use std::sync::atomic::AtomicBool as Fact;
@@ -68,7 +69,7 @@ impl<const MEMBERS: usize> Pool<MEMBERS> {
 
     /// As `leave_search` in worker/idle.rs.
     fn leave_search(&self) {
-        if self.idle.stop_searching() {
+        if self.idle.stop_searching() && self.idle.anyone_asleep() {
             heavy_fence();
             if !self.queue.is_empty() {
                 self.wake(self.idle.wake_one());
@@ -285,6 +286,33 @@ fn the_end_does_not_come_while_somebody_works() {
         sleep_or_work(&pool, 0);
         join(other);
         assert!(!pool.ended.load(SeqCst));
+    });
+}
+
+/// A member that is woken, works for another who sleeps, and is asleep again before the
+/// one that ends the game has looked at the rest.
+#[test]
+fn the_end_sees_who_woke_up_and_fell_asleep_again() {
+    check_deep(3, || {
+        let pool = Pool::<2>::new(0);
+        let inboxes = Arc::new([AtomicBool::new(true), AtomicBool::new(false)]);
+        let worker = {
+            let (pool, inboxes) = (Arc::clone(&pool), Arc::clone(&inboxes));
+            thread::spawn(move || {
+                pool.idle.wake_up(0);
+                inboxes[0].store(false, Ordering::Release);
+                let _ = pool.idle.stop_searching();
+                inboxes[1].store(true, Ordering::Release);
+                pool.idle.start_searching();
+                pool.idle.sleep_begin(0);
+            })
+        };
+        let nothing_left = || {
+            heavy_fence();
+            !inboxes[1].load(Ordering::Acquire) && !inboxes[0].load(Ordering::Acquire)
+        };
+        assert!(!pool.idle.end(2, nothing_left), "the end came with work left");
+        worker.join().unwrap();
     });
 }
 

@@ -13,11 +13,17 @@ use std::time::{Duration, Instant};
 /// A model that lasts this long has gone astray; the sound ones take seconds.
 const TOO_LONG: Duration = Duration::from_secs(240);
 
-/// An entry: which lines of which file become which, and the test that must fail then.
+/// An entry: what is changed, and the test that must fail then.
 struct Control<'a> {
     name: &'a str,
-    file: &'a str,
     test: &'a str,
+    changes: Vec<Change<'a>>,
+}
+
+/// Which lines of which file become which.
+#[derive(Default)]
+struct Change<'a> {
+    file: &'a str,
     old: Vec<&'a str>,
     new: Vec<&'a str>,
 }
@@ -34,7 +40,7 @@ fn main() -> ExitCode {
         print!("{:>3}/{} {:<34} ", index + 1, chosen.len(), control.name);
         std::io::stdout().flush().unwrap();
         let start = Instant::now();
-        let verdict = copy.weakened(control, || copy.verdict(control.test));
+        let verdict = copy.weakened(&control.changes, &|| copy.verdict(control.test));
         println!("{verdict} ({} s)", start.elapsed().as_secs());
         survivors += usize::from(verdict != Verdict::Rejected);
     }
@@ -42,20 +48,26 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(survivors > 0 || chosen.is_empty()))
 }
 
-/// `@ name | file | test file and filter`, then `- ` lines to find and `+ ` lines to put.
+/// `@ name | file | test file and filter`, then `- ` lines to find and `+ ` lines to put;
+/// `& file` begins another change of the same entry.
 fn parse(table: &str) -> Vec<Control<'_>> {
     let mut controls: Vec<Control<'_>> = Vec::new();
     for line in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (kind, text) = line.split_at(1);
         let text = text.trim();
+        if kind == "@" {
+            let parts: Vec<_> = text.split(" | ").collect();
+            let &[name, file, test] = &parts[..] else { panic!("not three parts: {line}") };
+            let changes = vec![Change { file, ..Change::default() }];
+            controls.push(Control { name, test, changes });
+            continue;
+        }
+        let changes = &mut controls.last_mut().expect("an entry first").changes;
+        let last = changes.last_mut().unwrap();
         match kind {
-            "@" => {
-                let parts: Vec<_> = text.split(" | ").collect();
-                let &[name, file, test] = &parts[..] else { panic!("not three parts: {line}") };
-                controls.push(Control { name, file, test, old: Vec::new(), new: Vec::new() });
-            }
-            "-" => controls.last_mut().expect("an entry first").old.push(text),
-            "+" => controls.last_mut().expect("an entry first").new.push(text),
+            "-" => last.old.push(text),
+            "+" => last.new.push(text),
+            "&" => changes.push(Change { file: text, ..Change::default() }),
             _ => panic!("not a line of controls.txt: {line}"),
         }
     }
@@ -93,23 +105,23 @@ impl Copy {
         Self(root)
     }
 
-    /// Calls `f` while the file is weakened.
-    fn weakened(&self, control: &Control, f: impl FnOnce() -> Verdict) -> Verdict {
-        let path = self.0.join(control.file);
+    /// Calls `f` while the sources are weakened.
+    fn weakened(&self, changes: &[Change], f: &dyn Fn() -> Verdict) -> Verdict {
+        let [change, others @ ..] = changes else { return f() };
+        let path = self.0.join(change.file);
         let sound = fs::read_to_string(&path).unwrap();
         let lines: Vec<_> = sound.lines().collect();
-        let is_old = |window: &&[&str]| {
-            window.iter().map(|line| line.trim()).eq(control.old.iter().copied())
-        };
+        let is_old =
+            |window: &&[&str]| window.iter().map(|line| line.trim()).eq(change.old.iter().copied());
         let places: Vec<_> = (0..lines.len())
-            .filter(|&at| lines[at..].get(..control.old.len()).as_ref().is_some_and(is_old))
+            .filter(|&at| lines[at..].get(..change.old.len()).as_ref().is_some_and(is_old))
             .collect();
         let &[place] = &places[..] else {
             return Verdict::Broken(format!("found {} times, not once", places.len()));
         };
-        let (before, after) = (&lines[..place], &lines[place + control.old.len()..]);
-        fs::write(&path, [before, &control.new, after].concat().join("\n") + "\n").unwrap();
-        let verdict = f();
+        let (before, after) = (&lines[..place], &lines[place + change.old.len()..]);
+        fs::write(&path, [before, &change.new, after].concat().join("\n") + "\n").unwrap();
+        let verdict = self.weakened(others, f);
         fs::write(&path, sound).unwrap();
         verdict
     }
