@@ -8,7 +8,7 @@ mod workloads;
 use common::pools::{Chili, Filch, Pool, Rayon, Serial};
 use common::size;
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use std::time::Duration;
 use workloads::{ForkJoin, Unit, fib::Fib, queens::Queens, sort::Sort, tree::Tree};
 
@@ -30,6 +30,8 @@ fn main() {
 fn workload(criterion: &mut Criterion, work: &impl ForkJoin) {
     let about = work.about();
     let mut group = criterion.benchmark_group(about.name);
+    // A run takes long enough to be a sample of its own.
+    group.sampling_mode(SamplingMode::Flat);
     if let Unit::NanosPer(_, count) = about.unit {
         group.throughput(Throughput::Elements(count));
     }

@@ -6,7 +6,7 @@ mod workloads;
 use common::pools::{Filch, Rayon, Spawner, Tokio};
 use common::size;
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use std::time::Duration;
 use workloads::{Spawning, Unit, spawn::Nested, spawn::Outside};
 
@@ -25,6 +25,8 @@ fn main() {
 fn workload(criterion: &mut Criterion, work: &impl Spawning) {
     let about = work.about();
     let mut group = criterion.benchmark_group(about.name);
+    // A run takes long enough to be a sample of its own.
+    group.sampling_mode(SamplingMode::Flat);
     if let Unit::NanosPer(_, count) = about.unit {
         group.throughput(Throughput::Elements(count));
     }

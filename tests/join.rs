@@ -292,6 +292,27 @@ fn a_frame_is_taken_from_under_many_others() {
     }
 }
 
+#[test]
+fn a_join_that_waits_for_a_stolen_b_runs_nothing_else() {
+    let pool = sleeping_pool(2);
+    let begun = Gate::default();
+    let ran = std::sync::Arc::new(Gate::default());
+    pool.join(
+        || {
+            begun.wait();
+            let open = ran.clone();
+            filch::spawn(move || open.open());
+        },
+        || {
+            let parks = pool.counters().parks;
+            begun.open();
+            wait_until(|| pool.counters().parks > parks);
+            assert!(!ran.is_open(), "by the worker that sleeps now");
+        },
+    );
+    ran.wait();
+}
+
 /// Unrelated work on the same stack would try to lock it again (rayon#592).
 #[test]
 fn a_lock_may_be_held_across_a_join() {

@@ -242,6 +242,26 @@ fn a_waiting_scope_runs_nothing_but_its_own_tasks() {
     wait_until(|| foreign.get() == 3);
 }
 
+/// Nor while none of them is left to be started.
+#[test]
+fn a_scope_that_waits_for_a_running_task_runs_no_other() {
+    let pool = sleeping_pool(2);
+    let begun = Gate::default();
+    let ran = std::sync::Arc::new(Gate::default());
+    let open = ran.clone();
+    pool.scope(|scope| {
+        scope.spawn(|_| {
+            let parks = pool.counters().parks;
+            begun.open();
+            wait_until(|| pool.counters().parks > parks);
+            assert!(!ran.is_open(), "by the worker that sleeps now");
+        });
+        begun.wait();
+        filch::spawn(move || open.open());
+    });
+    ran.wait();
+}
+
 #[test]
 fn an_inner_body_may_spawn_into_the_outer_scope() {
     for pool in pools() {

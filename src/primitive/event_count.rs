@@ -136,21 +136,22 @@ impl EventCount {
     /// [`wake_up`](Self::wake_up) for itself, whether it parked or not.
     pub fn sleep_begin(&self, member: usize) {
         let (word, bit) = self.slot(member);
-        word.fetch_or(bit, Ordering::Relaxed);
-        // ORDERING: Release; pairs with stop_searching and wake_up (our bit is seen) and with
-        // end (what we have queued is seen).
+        // ORDERING: Release; pairs with asleep: whatever this member has queued is seen.
+        word.fetch_or(bit, Ordering::Release);
+        // ORDERING: Release; pairs with stop_searching and wake_up: our bit is seen.
         self.state.fetch_sub(SEARCHER, Ordering::Release);
     }
 
     fn asleep(&self) -> usize {
-        self.sleepers.iter().map(|word| word.load(Ordering::Relaxed).count_ones() as usize).sum()
+        // ORDERING: Acquire; pairs with sleep_begin.
+        self.sleepers.iter().map(|word| word.load(Ordering::Acquire).count_ones() as usize).sum()
     }
 
     /// Ends the game if all `members` sleep and `nothing_left` finds no work. Then no
     /// member finds any, ever: for one to come by work it must wake up first, and none
     /// has between the first look at the state and the last.
     pub fn end(&self, members: usize, nothing_left: impl Fn() -> bool) -> bool {
-        // ORDERING: Acquire; pairs with stop_searching and sleep_begin.
+        // ORDERING: Acquire; pairs with stop_searching.
         let mut state = self.state.load(Ordering::Acquire);
         while state & (ENDED | SEARCHING) == 0 && self.asleep() == members && nothing_left() {
             // ORDERING: Release; pairs with wake_up and has_ended. Acquire on failure; as the
