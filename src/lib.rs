@@ -1,7 +1,70 @@
 //! A work-stealing thread pool with rayon's verbs, cheap joins and no idle cost.
+//!
+//! # The verbs
+//!
+//! [`join`] runs two closures, perhaps at the same time, and is what divide-and-conquer
+//! algorithms are made of. It allocates nothing and costs a few nanoseconds as long as no
+//! other worker wants the work:
+//!
+//! ```
+//! fn sort<T: Ord + Send>(items: &mut [T]) {
+//!     if items.len() <= 1 {
+//!         return;
+//!     }
+//!     let (mut end, last) = (0, items.len() - 1);
+//!     for i in 0..last {
+//!         if items[i] <= items[last] {
+//!             items.swap(i, end);
+//!             end += 1;
+//!         }
+//!     }
+//!     items.swap(end, last);
+//!     let (low, high) = items.split_at_mut(end);
+//!     filch::join(|| sort(low), || sort(&mut high[1..]));
+//! }
+//!
+//! let mut items = [3, 1, 4, 1, 5, 9, 2, 6];
+//! sort(&mut items);
+//! assert_eq!(items, [1, 1, 2, 3, 4, 5, 6, 9]);
+//! ```
+//!
+//! [`scope()`] starts any number of tasks that may borrow from the stack, and waits for them.
+//! [`spawn()`] starts a task that nobody waits for, [`spawn_handle`] one whose result can be
+//! joined or awaited, or which can be cancelled. [`broadcast`] runs a closure on every worker.
+//! Each has a first-in-first-out or in-place variant where that makes a difference.
+//!
+//! # Pools
+//!
+//! The free functions use the pool that the current thread is a worker of, or else the global
+//! one, which the first use builds. [`ThreadPoolBuilder`] configures either, and others beside
+//! it; [`ThreadPool::install`] makes a closure, and all it calls, use a certain pool.
+//!
+//! # What a wait may run
+//!
+//! A worker that waits for a `join` or a scope runs only work that is part of what it waits
+//! for. So a lock that a task holds across a `join` isn't taken again by an unrelated task on
+//! the same stack. Exceptions, each documented at its verb: parts of a broadcast, which only
+//! that worker can run; calls from outside, while it waits for another pool; and whatever
+//! [`yield_now`] volunteers for.
+//!
+//! # Panics
+//!
+//! A worker survives every panic. One in a closure of `join`, `scope` or `broadcast` comes out
+//! of that call once everything it started has ended; one in a task with a handle comes out
+//! of the handle; one in any other task goes to the pool's
+//! [`panic_handler`](ThreadPoolBuilder::panic_handler), or aborts with a message.
+//!
+//! # The end
+//!
+//! Every accepted task runs. Dropping a pool waits for that and joins the threads, as does
+//! [`ThreadPool::shutdown`]; [`ThreadPool::detach`] lets the rest finish alone. The global
+//! pool ends with [`shutdown_global`]; without that call, its unfinished tasks end with the
+//! process, as those of any thread that `main` doesn't wait for.
 
 #![cfg_attr(not(loom), warn(missing_docs))]
 
+#[cfg(doctest)]
+mod compile_fail;
 mod construct;
 mod error;
 mod job;

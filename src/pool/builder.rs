@@ -120,7 +120,7 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
     ///
     /// # Errors
     /// If a thread can't be started (those that were are stopped and joined), if the
-    /// number of threads is above [`max_num_threads`], if `FILCH_NUM_THREADS` is consulted
+    /// number of threads is above [`max_num_threads`](crate::max_num_threads), if `FILCH_NUM_THREADS` is consulted
     /// and isn't a number, if [`Pinning::Explicit`] names a CPU that the process may not
     /// use, or if [`use_current_thread`](Self::use_current_thread) is asked for on a
     /// worker of another pool.

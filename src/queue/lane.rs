@@ -273,10 +273,14 @@ impl<C> Lane<C> {
     }
 
     fn claim(&self) {
-        let mut spins = 0;
+        let mut spins = CLAIM_SPINS;
         while !self.try_claim() {
-            spins += 1;
-            if spins < CLAIM_SPINS { spin_loop() } else { yield_now() }
+            if spins > 0 {
+                spins -= 1;
+                spin_loop();
+            } else {
+                yield_now();
+            }
         }
     }
 
