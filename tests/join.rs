@@ -158,7 +158,7 @@ fn a_stolen_closure_has_migrated() {
 }
 
 /// The figure; frames without optimization are larger.
-const DEEP_STACK: usize = if cfg!(debug_assertions) { 512 << 20 } else { 64 << 20 };
+const DEEP_STACK: usize = if cfg!(debug_assertions) { 256 << 20 } else { 64 << 20 };
 
 #[test]
 fn a_hundred_thousand_joins_deep_in_a() {

@@ -54,8 +54,9 @@ impl fmt::Debug for BroadcastContext<'_> {
 /// so a part must not lock what a waiting frame may hold. Costs an allocation a worker.
 ///
 /// # Panics
-/// If a part panics, after all have ended, with the payload of the lowest index; and if the
-/// pool has been shut down.
+/// If a part panics, after all have ended, with the payload of the lowest index; further ones
+/// are counted in [`Counters::panics`](crate::Counters::panics). And if the pool has been shut
+/// down.
 ///
 /// # Examples
 ///
@@ -169,7 +170,10 @@ where
         let outcome = part.into_inner().unwrap_or_else(PoisonError::into_inner);
         outcome.expect("filch: the latch was set before a part was done")
     });
-    outcomes.collect::<Result<_, _>>().unwrap_or_else(|payload| resume_unwind(payload))
+    let outcomes: Vec<_> = outcomes.collect();
+    let panics = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+    (1..panics).for_each(|_| shared.common.panics.bump_shared());
+    outcomes.into_iter().collect::<Result<_, _>>().unwrap_or_else(|payload| resume_unwind(payload))
 }
 
 fn spawn_broadcast_in<OP>(shared: &Shared, op: OP)

@@ -179,8 +179,10 @@ where
     match (a, b) {
         (Ok(a), Ok(b)) => (a, b),
         (Err(payload), Ok(_)) | (Ok(_), Err(payload)) => resume_unwind(payload),
-        (Err(payload), Err(_)) => {
+        (Err(payload), Err(second)) => {
             local.counters().panics.bump();
+            // A payload whose destructor panics must not meet the unwinding of the first.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(second)));
             resume_unwind(payload)
         }
     }

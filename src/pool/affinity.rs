@@ -147,8 +147,9 @@ pub fn pin(cpu: usize) -> bool {
 /// again if it was pinned.
 ///
 /// A child inherits the mask of the thread that starts it. So a task that starts a process
-/// or a thread does it inside this, or the child is stuck on the worker's CPU. Outside a
-/// pinned worker this is just a call. Costs two system calls.
+/// or a thread does it inside this, or the child is stuck on the worker's CPU. On a
+/// thread whose mask isn't narrower than the process's this is just a call. Costs three
+/// system calls.
 ///
 /// # Panics
 /// If `f` panics; the thread is pinned again before.

@@ -248,7 +248,8 @@ impl<S> ThreadPoolBuilder<S> {
     }
 
     /// Starts threads by `spawn`, which sees to it that some thread calls
-    /// [`ThreadBuilder::run`]. An error from it makes the build fail.
+    /// [`ThreadBuilder::run`] soon: the build waits for it. An error from `spawn`, or a
+    /// `ThreadBuilder` that is dropped, makes the build fail.
     pub fn spawn_handler<F>(self, spawn: F) -> ThreadPoolBuilder<CustomSpawn<F>>
     where
         F: FnMut(ThreadBuilder) -> io::Result<()>,

@@ -81,7 +81,7 @@ impl Local {
 
     /// Waits for a task that has a handle.
     pub fn wait_for_task(&self, latch: &Latch) {
-        if self.guest && self.nesting.get() == 0 {
+        if self.is_at_leisure() {
             self.wait(latch, |_| self.run_foreign(self.find_detached()), || Blocked::Guest);
         } else {
             self.wait_for_workers(latch);
