@@ -54,14 +54,7 @@ impl Local {
                 None => self.run_misfit(|misfit| matches!(misfit, Job::Frame(f) if *f == frame)),
             }
         };
-        let block = || match thief.get() {
-            Some(index) => {
-                self.shared.workers[index].lane.raise_hunger();
-                Blocked::Thief(index)
-            }
-            None => Blocked::Latch,
-        };
-        self.wait(latch, help, block);
+        self.wait(latch, help, || thief.get().map_or(Blocked::Latch, Blocked::Thief));
     }
 
     /// Waits for a scope, whose body has ended.
@@ -88,7 +81,7 @@ impl Local {
         }
     }
 
-    fn wait(&self, latch: &Latch, help: impl Fn(Look) -> bool, block: impl Fn() -> Blocked) {
+    fn wait(&self, latch: &Latch, help: impl Fn(Look) -> bool, why: impl Fn() -> Blocked) {
         let own = self.remote();
         let mut ladder = Ladder::default();
         while !latch.is_set() {
@@ -104,7 +97,12 @@ impl Local {
                     if !latch.register(Arc::clone(&own.parker)) {
                         continue;
                     }
-                    self.shared.block(self.index, block());
+                    let why = why();
+                    self.shared.block(self.index, why);
+                    if let Blocked::Thief(thief) = why {
+                        // Not before: whoever answers this hunger must see whom to wake.
+                        self.shared.workers[thief].lane.raise_hunger();
+                    }
                     heavy_fence();
                     if own.inbox.is_empty() && !help(Look::Last) {
                         self.counters().parks.bump();
