@@ -8,6 +8,7 @@
 
 use filch::protocols::cell::UnsafeCell;
 use filch::protocols::deque::{Deque, Stealer};
+use filch::protocols::fence::full_fence;
 use filch::protocols::lane::{Lane, Pulled};
 use filch::protocols::{FrameRef, StackJob};
 use loom::sync::Arc;
@@ -24,7 +25,11 @@ pub fn check_deep(preemptions: usize, model: impl Fn() + Sync + Send + 'static) 
     let mut builder = loom::model::Builder::new();
     builder.max_branches = builder.max_branches.max(10_000);
     builder.preemption_bound = builder.preemption_bound.max(Some(preemptions));
-    builder.check(model);
+    builder.check(move || {
+        // What the fences share is made before there are threads whom that would order.
+        full_fence();
+        model();
+    });
 }
 
 /// How often something was done. Plain data, so that loom sees two who do it at once,

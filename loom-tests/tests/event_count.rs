@@ -271,7 +271,7 @@ fn the_end_does_not_come_before_what_a_sleeper_has_queued() {
 /// A member that wakes up, takes the last job and works on it.
 #[test]
 fn the_end_does_not_come_while_somebody_works() {
-    check_deep(3, || {
+    check_deep(4, || {
         let pool = Pool::<2>::new(2);
         pool.undone.fetch_add(1, SeqCst);
         pool.queue.push(());
@@ -313,6 +313,30 @@ fn the_end_sees_who_woke_up_and_fell_asleep_again() {
         };
         assert!(!pool.idle.end(2, nothing_left), "the end came with work left");
         worker.join().unwrap();
+    });
+}
+
+/// Whoever picks a sleeper counts it before it knows that it is the first to do so. A
+/// publisher that relied on that count must not be forgotten if it wasn't.
+#[test]
+fn a_lost_race_hides_no_sleeper() {
+    check_deep(3, || {
+        let pool = Pool::<2>::new(1);
+        let others = beside(
+            &pool,
+            [
+                |pool| pool.wake(pool.idle.wake_one()),
+                // Woken by a token of another kind.
+                |pool| {
+                    pool.idle.wake_up(1);
+                    pool.leave_search();
+                    pool.publish();
+                },
+            ],
+        );
+        let look = pool.last_look(0);
+        join(others);
+        assert!(look == Look::FoundWork || pool.is_picked(0) || pool.is_picked(1));
     });
 }
 

@@ -6,7 +6,7 @@ use filch::protocols::gate::Gate;
 use filch::protocols::injector::Injector;
 use loom::sync::Arc;
 use loom::thread::{self, JoinHandle};
-use loom_tests::check;
+use loom_tests::{Times, check};
 use std::sync::atomic::AtomicUsize as Tally;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -65,5 +65,22 @@ fn the_seal_is_reported() {
         let reported = door.seals_reported.load(SeqCst);
         assert!(reported <= 1 && seen + reported >= 1);
         assert!(door.gate.is_sealed() && !door.gate.enter());
+    });
+}
+
+/// Also if nobody was inside: the closer has arranged for the end before.
+#[test]
+fn a_sealed_gate_shows_what_its_closer_did() {
+    check(|| {
+        let it = Arc::new((Gate::new(), Times::none()));
+        let closer = Arc::clone(&it);
+        let closer = thread::spawn(move || {
+            closer.1.once_more();
+            closer.0.close();
+        });
+        if it.0.is_sealed() {
+            assert_eq!(it.1.get(), 1);
+        }
+        closer.join().unwrap();
     });
 }

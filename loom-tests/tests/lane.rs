@@ -173,6 +173,11 @@ impl Sleeper {
 
     fn wake(&self) {
         light_fence();
+        self.wake_if_known();
+    }
+
+    /// For an owner to whom the hunger itself has told that somebody sleeps.
+    fn wake_if_known(&self) {
         if self.asleep.load(Ordering::Relaxed) {
             self.woken.store(true, SeqCst);
         }
@@ -237,7 +242,7 @@ fn hunger_that_meets_an_exposure_is_not_forgotten() {
     check_deep(3, || {
         beside_a_sleeper(&[Sleeper::sleep], |owner, sleeper, last_leaf| {
             owner.victim.lane.raise_hunger();
-            owner.join_waking(|| sleeper.wake(), || {});
+            owner.join_waking(|| sleeper.wake_if_known(), || {});
             last_leaf();
         });
     });
@@ -274,6 +279,21 @@ fn a_frame_pushed_during_a_pull_is_shown_to_the_sleeper() {
                 owner.victim.lane.raise_hunger();
                 owner.join_waking(|| sleeper.wake(), last_leaf);
             });
+        });
+    });
+}
+
+/// Others ask for frames meanwhile, who don't sleep.
+#[test]
+fn hunger_is_not_forgotten_for_others_who_ask() {
+    check_deep(3, || {
+        fn ask(_: &Sleeper, victim: &Victim) {
+            victim.lane.ask();
+        }
+        beside_a_sleeper(&[Sleeper::sleep, ask], |owner, sleeper, last_leaf| {
+            owner.victim.lane.raise_hunger();
+            owner.join_waking(|| sleeper.wake_if_known(), || {});
+            last_leaf();
         });
     });
 }

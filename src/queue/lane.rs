@@ -216,7 +216,8 @@ impl<C> Lane<C> {
     pub fn ask(&self) {
         // A store only where it changes something: the line is the owner's.
         if self.limit.load(Ordering::Relaxed) != 0 {
-            self.limit.store(0, Ordering::Relaxed);
+            // A swap, or it would cut a sleeper's hunger off from the owner's answer.
+            self.limit.swap(0, Ordering::Relaxed);
         }
     }
 
