@@ -38,18 +38,15 @@
 //! one thread and for the unchecked slot of a push.
 
 use crate::job::{FrameRef, Pointer};
+use crate::primitive::claim::Claim;
 use crate::queue::deque::{Deque, Stealer};
 use crate::sync::fence::{asymmetric, heavy_fence, lane_fence};
-use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, spin_loop, yield_now};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 use std::marker::PhantomData;
 
 /// Depth at which a lane begins to use the deque. Recursion that halves its work is a few
 /// dozen joins deep; deeper is recursion on lists, which pays a deque's price.
 const CAPACITY: usize = if cfg!(loom) { 2 } else { 128 };
-
-/// How often an owner looks for its claim before it gives up its time slice: a pull lasts
-/// about as long as a membarrier, 1 to 4 us, unless the puller was preempted.
-const CLAIM_SPINS: u32 = if cfg!(loom) { 0 } else { 256 };
 
 /// What a pull came to.
 pub enum Pulled<T> {
@@ -67,7 +64,7 @@ pub struct Lane<C> {
     limit: AtomicUsize,
     /// Frames that have left for the deque. Written under `claim`.
     exposed: AtomicUsize,
-    claim: AtomicBool,
+    claim: Claim,
     capacity: usize,
     /// Frames above the capacity, which are in the deque alone. The owner's.
     overflow: AtomicUsize,
@@ -88,7 +85,7 @@ impl<C> Lane<C> {
             depth: AtomicUsize::new(0),
             limit: AtomicUsize::new(capacity),
             exposed: AtomicUsize::new(0),
-            claim: AtomicBool::new(false),
+            claim: Claim::new(),
             capacity,
             overflow: AtomicUsize::new(0),
             slots: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
@@ -139,12 +136,12 @@ impl<C> Lane<C> {
     pub unsafe fn expose(&self, deque: &Deque<FrameRef<C>>) -> bool {
         let depth = self.depth.load(Ordering::Relaxed);
         if depth <= self.capacity {
-            if !self.try_claim() {
+            if !self.claim.try_take() {
                 return false;
             }
         } else {
             // The spare slot must be free for the next push.
-            self.claim();
+            self.claim.take();
         }
         let overflow = self.overflow.load(Ordering::Relaxed);
         // In overflow the spare slot is used again and again, and `exposed` stays above it.
@@ -162,7 +159,7 @@ impl<C> Lane<C> {
         // ORDERING: Acquire; pairs with raise_hunger: whoever's hunger ends here is seen by
         // the look at the sleepers that follows.
         self.limit.swap(self.capacity, Ordering::Acquire);
-        self.unclaim();
+        self.claim.release();
         true
     }
 
@@ -173,10 +170,10 @@ impl<C> Lane<C> {
     /// Only the owner of both calls this, right after that pop.
     #[cold]
     pub unsafe fn reclaim(&self, mark: usize, deque: &Deque<FrameRef<C>>) -> bool {
-        self.claim();
+        self.claim.take();
         if self.exposed.load(Ordering::Relaxed) <= mark {
             // A pull came too late and was undone.
-            self.unclaim();
+            self.claim.release();
             return true;
         }
         let overflow = self.overflow.load(Ordering::Relaxed);
@@ -189,7 +186,7 @@ impl<C> Lane<C> {
             }
             self.exposed.store(mark, Ordering::Relaxed);
         }
-        self.unclaim();
+        self.claim.release();
         // Frames leave the deque oldest first, so it holds this one or none.
         let back = deque.pop();
         debug_assert!(
@@ -237,14 +234,14 @@ impl<C> Lane<C> {
         if !self.has_hidden() {
             return Pulled::Nothing;
         }
-        if !self.try_claim() {
+        if !self.claim.try_take() {
             return Pulled::Busy;
         }
         let oldest = self.exposed.load(Ordering::Relaxed);
         // While we hold the claim nothing is added to the deque. If it isn't empty, older
         // frames than this one wait there, and age order would be broken.
         if !deque.is_empty() {
-            self.unclaim();
+            self.claim.release();
             return Pulled::Busy;
         }
         self.exposed.store(oldest + 1, Ordering::Relaxed);
@@ -259,36 +256,8 @@ impl<C> Lane<C> {
             self.exposed.store(oldest, Ordering::Relaxed);
             Pulled::Nothing
         };
-        self.unclaim();
+        self.claim.release();
         pulled
-    }
-
-    fn try_claim(&self) -> bool {
-        // ORDERING: Acquire; pairs with unclaim.
-        // Not a swap: those who wait must not write, or they keep the line from its holder.
-        !self.claim.load(Ordering::Relaxed)
-            && self
-                .claim
-                .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
-                .is_ok()
-    }
-
-    fn claim(&self) {
-        let mut spins = CLAIM_SPINS;
-        while !self.try_claim() {
-            if spins > 0 {
-                spins -= 1;
-                spin_loop();
-            } else {
-                yield_now();
-            }
-        }
-    }
-
-    fn unclaim(&self) {
-        // ORDERING: Release; pairs with try_claim: the next holder sees `exposed`, and the
-        // owner what a puller did before it took a frame.
-        self.claim.store(false, Ordering::Release);
     }
 }
 
