@@ -64,7 +64,7 @@ struct FilchFork;
 impl Fork for FilchFork {
     #[inline(always)]
     fn join<A: Task, B: Task>(self, a: A, b: B) -> (A::Out, B::Out) {
-        filch::join(|| a.run(self), || b.run(self))
+        filch::join(move || a.run(self), move || b.run(self))
     }
 }
 
@@ -98,7 +98,7 @@ struct RayonFork;
 impl Fork for RayonFork {
     #[inline(always)]
     fn join<A: Task, B: Task>(self, a: A, b: B) -> (A::Out, B::Out) {
-        rayon::join(|| a.run(self), || b.run(self))
+        rayon::join(move || a.run(self), move || b.run(self))
     }
 }
 

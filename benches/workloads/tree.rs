@@ -66,7 +66,7 @@ impl ForkJoin for Tree {
         let mut sum = 0;
         let start = Instant::now();
         for _ in 0..self.entries {
-            sum += pool.enter(Sum { nodes: &self.nodes, at: 0 });
+            sum += pool.enter(Sum { tree: self, at: 0 });
         }
         let took = start.elapsed();
         assert_eq!(sum, u64::from(self.entries) * (self.len() * (self.len() - 1) / 2));
@@ -74,8 +74,9 @@ impl ForkJoin for Tree {
     }
 }
 
+/// Two words, so that every pool's joins hand it on in registers, as plain calls would.
 struct Sum<'a> {
-    nodes: &'a [Node],
+    tree: &'a Tree,
     at: u32,
 }
 
@@ -83,12 +84,12 @@ impl Task for Sum<'_> {
     type Out = u64;
 
     fn run(self, fork: impl Fork) -> u64 {
-        let Self { nodes, at } = self;
-        let node = &nodes[at as usize];
+        let Self { tree, at } = self;
+        let node = &tree.nodes[at as usize];
         if node.left == NONE {
             return node.value;
         }
-        let (left, right) = fork.join(Sum { nodes, at: node.left }, Sum { nodes, at: node.right });
+        let (left, right) = fork.join(Sum { tree, at: node.left }, Sum { tree, at: node.right });
         node.value + left + right
     }
 }
