@@ -22,6 +22,7 @@ pub use stack::StackJob;
 use crate::primitive::count_latch::CountLatch;
 use crate::primitive::latch::Latch;
 use std::any::Any;
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 /// What a panic carries.
@@ -117,7 +118,8 @@ reference!(ScopeJobRef, ScopeHeader);
 #[derive(Debug)]
 pub struct Frame<C> {
     header: Header<C>,
-    latch: Latch,
+    /// Made by whoever takes the frame off its owner's lane: most joins never need one.
+    latch: MaybeUninit<Latch>,
 }
 
 impl<C> JobRef<C> {
@@ -137,10 +139,19 @@ impl<C> ScopeJobRef<C> {
 }
 
 impl<C> FrameRef<C> {
-    /// The latch that is set when the frame has run.
+    /// Makes the frame's latch, so that somebody else can run it.
+    ///
+    /// # Safety
+    /// Called once, before anybody else may see the frame or anybody asks for its latch.
+    pub unsafe fn arm(&self) {
+        // SAFETY: alive until run, and ours alone for now.
+        unsafe { (&raw mut (*self.0.as_ptr()).latch).cast::<Latch>().write(Latch::new()) }
+    }
+
+    /// The latch that is set when the frame has run, once it is [armed](Self::arm).
     pub fn latch(&self) -> *const Latch {
         // SAFETY: alive until run. No reference is made to the rest of the frame.
-        unsafe { &raw const (*self.0.as_ptr()).latch }
+        unsafe { (&raw const (*self.0.as_ptr()).latch).cast() }
     }
 }
 

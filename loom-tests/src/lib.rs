@@ -93,14 +93,14 @@ impl Owner {
     /// has taken it.
     pub fn join_with(&self, wake: impl FnOnce(), first: impl FnOnce(), second: impl FnOnce(bool)) {
         let runs = Times::none();
-        let job = StackJob::new(|_: &(), moved| {
+        let job = StackJob::new(|moved| {
             runs.once_more();
             second(moved);
         });
         let lane = &self.victim.lane;
+        let mark = lane.mark();
         // SAFETY: popped below, after all that `first` pushes, and waited for.
-        let (mark, at_limit) = unsafe { lane.push(job.as_frame()) };
-        if at_limit {
+        if unsafe { lane.push(mark, job.as_frame()) } {
             // SAFETY: both are ours.
             unsafe { lane.expose(&self.deque) };
             wake();
@@ -109,10 +109,11 @@ impl Owner {
         // SAFETY: the mark of the push above.
         if unsafe { lane.pop(mark) || lane.reclaim(mark, &self.deque) } {
             // SAFETY: the lane vouches that it is ours.
-            unsafe { job.run_here(&(), false) };
+            unsafe { job.run_here(false) };
         } else {
             assert!(self.deque.is_empty(), "a frame was taken before an older one");
-            while !job.latch().is_set() {
+            // SAFETY: armed by whoever took it, as we know from `reclaim`.
+            while !unsafe { job.latch() }.is_set() {
                 yield_now();
             }
             // SAFETY: the latch is set.

@@ -50,7 +50,7 @@ pub fn on_worker<R: Send>(op: impl FnOnce(&Local, bool) -> R + Send) -> R {
 }
 
 #[cold]
-fn on_global_worker<R: Send>(op: impl FnOnce(&Local, bool) -> R + Send) -> R {
+pub fn on_global_worker<R: Send>(op: impl FnOnce(&Local, bool) -> R + Send) -> R {
     // Not a plain call: the global pool may be one whose guest this thread is.
     on_worker_of(global::get().shared(), op)
 }
@@ -70,11 +70,16 @@ pub fn call<R: Send>(
     op: impl FnOnce(&Local, bool) -> R + Send,
     wait: impl FnOnce(&Latch),
 ) -> Option<R> {
-    let job = StackJob::new(op);
+    let job = StackJob::new(|moved| {
+        Local::with_current(|local| op(local.expect("filch: a call ran on no worker"), moved))
+    });
     // SAFETY: it stays here until its latch is set: we wait for that, below.
     let frame = unsafe { job.as_frame() };
+    // SAFETY: nobody else sees it yet.
+    unsafe { frame.arm() };
     shared.submit(|| shared.call(Job::Call(frame)))?;
-    wait(job.latch());
+    // SAFETY: armed, above.
+    wait(unsafe { job.latch() });
     // SAFETY: the latch is set, and this is the only place that takes the result.
     match unsafe { job.take_result() } {
         Ok(result) => Some(result),

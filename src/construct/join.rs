@@ -3,9 +3,10 @@
 //! This file is `unsafe` because the second closure lies on the stack, where another
 //! worker may run it.
 
-use crate::construct::install::on_worker;
+use crate::construct::install::{on_global_worker, on_worker};
 use crate::job::{Payload, StackJob};
 use crate::pool::thread_pool::ThreadPool;
+use crate::queue::lane::Lane;
 use crate::worker::local::Local;
 use std::fmt;
 use std::marker::PhantomData;
@@ -71,9 +72,9 @@ where
     // Not a closure around `join_on`: it would be a function of its own, to which `a` and
     // `b` go through memory.
     // SAFETY: used here only.
-    match unsafe { Local::current() } {
-        Some(local) => join_on(local, |_| a(), |_| b(), false),
-        None => on_worker(|local, _| join_on(local, |_| a(), |_| b(), false)),
+    match unsafe { Local::current_lane() } {
+        Some(lane) => join_on(lane, |_| a(), |_| b(), false),
+        None => on_global_worker(|local, _| join_on(local.lane(), |_| a(), |_| b(), false)),
     }
 }
 
@@ -98,7 +99,8 @@ where
     RB: Send,
 {
     on_worker(|local, moved| {
-        join_on(local, |moved| a(FnContext::new(moved)), |moved| b(FnContext::new(moved)), moved)
+        let a = |moved| a(FnContext::new(moved));
+        join_on(local.lane(), a, |moved| b(FnContext::new(moved)), moved)
     })
 }
 
@@ -118,11 +120,22 @@ impl ThreadPool {
     }
 }
 
+/// A join whose `a` runs, or `b` after it.
+///
+/// The lane and the mark lie beside the job, whose address others know. So the compiler must
+/// read them afresh after `a`, and keeps no registers for them, which every call of a
+/// recursive function would have to save, even one that never gets as far as a join.
+struct OpenJoin<'l, B, RB> {
+    job: StackJob<Local, B, RB>,
+    lane: &'l Lane<Local>,
+    mark: usize,
+}
+
 /// `moved`: whether the caller was moved here from another thread. Both closures are told
 /// so, or that they have moved on to yet another.
 #[inline(always)]
 fn join_on<RA, RB>(
-    local: &Local,
+    lane: &Lane<Local>,
     a: impl FnOnce(bool) -> RA,
     b: impl FnOnce(bool) -> RB + Send,
     moved: bool,
@@ -130,60 +143,74 @@ fn join_on<RA, RB>(
 where
     RB: Send,
 {
-    local.counters().joins.bump();
-    let job = StackJob::new(|_: &Local, moved| b(moved));
+    let open = OpenJoin { job: StackJob::new(b), lane, mark: lane.mark() };
     // SAFETY: it stays here until it has been run: `finish` sees to that.
-    let frame = unsafe { job.as_frame() };
-    let lane = local.lane();
+    let frame = unsafe { open.job.as_frame() };
     // SAFETY: the lane is this thread's; popped below, after everything that `a` pushes.
-    let (mark, at_limit) = unsafe { lane.push(frame) };
-    if at_limit {
-        local.expose();
+    if unsafe { lane.push(open.mark, frame) } {
+        // In a closure of its own, or `a` would lie in memory on the other path too.
+        return open.expose_and_finish(move || a(moved), moved);
     }
     // Caught because `b` must end before the frame goes, and must not run while unwinding.
     match catch_unwind(AssertUnwindSafe(|| a(moved))) {
         // SAFETY: the mark of the push above.
-        Ok(a) if unsafe { lane.pop(mark) } => {
+        Ok(a) if unsafe { open.lane.pop(open.mark) } => {
             // SAFETY: the lane vouches that nobody else has it or gets it.
-            let b = unsafe { job.run_here(local, moved) };
+            let b = unsafe { open.job.run_here(moved) };
             (a, b)
         }
-        a => finish(local, mark, &job, a, moved),
+        a => open.finish(a, moved),
     }
 }
 
-/// The rest of a join whose `a` panicked or whose `b` may have been taken.
-#[cold]
-fn finish<RA, RB, B>(
-    local: &Local,
-    mark: usize,
-    job: &StackJob<Local, B, RB>,
-    a: Result<RA, Payload>,
-    moved: bool,
-) -> (RA, RB)
+impl<B, RB> OpenJoin<'_, B, RB>
 where
-    B: FnOnce(&Local, bool) -> RB,
+    B: FnOnce(bool) -> RB,
 {
-    let (lane, deque) = (local.lane(), &local.deques.frames);
-    // SAFETY: the mark of this join's push; to pop again changes nothing.
-    let ours = unsafe { lane.pop(mark) || lane.reclaim(mark, deque) };
-    let b = if ours {
-        // SAFETY: nobody else has it or gets it.
-        catch_unwind(AssertUnwindSafe(|| unsafe { job.run_here(local, moved) }))
-    } else {
-        // SAFETY: the frame is compared, not run.
-        local.wait_for_frame(unsafe { job.as_frame() }, job.latch());
-        // SAFETY: the latch is set, and this is the only place that takes the result.
-        unsafe { job.take_result() }
-    };
-    match (a, b) {
-        (Ok(a), Ok(b)) => (a, b),
-        (Err(payload), Ok(_)) | (Ok(_), Err(payload)) => resume_unwind(payload),
-        (Err(payload), Err(second)) => {
-            local.counters().panics.bump();
-            // A payload whose destructor panics must not meet the unwinding of the first.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(second)));
-            resume_unwind(payload)
+    /// A join that its push has to show to others. The whole rest of it, so that the path
+    /// that doesn't come here has nothing to keep across a call.
+    #[cold]
+    #[inline(never)]
+    fn expose_and_finish<RA>(&self, a: impl FnOnce() -> RA, moved: bool) -> (RA, RB) {
+        self.local().expose();
+        self.finish(catch_unwind(AssertUnwindSafe(a)), moved)
+    }
+
+    /// The rest of a join whose `a` panicked or whose `b` may have been taken.
+    #[cold]
+    fn finish<RA>(&self, a: Result<RA, Payload>, moved: bool) -> (RA, RB) {
+        let (job, local) = (&self.job, self.local());
+        // SAFETY: the mark of this join's push; to pop again changes nothing.
+        let ours = unsafe {
+            self.lane.pop(self.mark) || self.lane.reclaim(self.mark, &local.deques.frames)
+        };
+        let b = if ours {
+            // SAFETY: nobody else has it or gets it.
+            catch_unwind(AssertUnwindSafe(|| unsafe { job.run_here(moved) }))
+        } else {
+            // SAFETY: the frame is compared, not run.
+            let frame = unsafe { job.as_frame() };
+            // SAFETY: whoever took the frame has armed it, under the claim that `reclaim`
+            // has had since.
+            local.wait_for_frame(frame, unsafe { job.latch() });
+            // SAFETY: the latch is set, and this is the only place that takes the result.
+            unsafe { job.take_result() }
+        };
+        match (a, b) {
+            (Ok(a), Ok(b)) => (a, b),
+            (Err(payload), Ok(_)) | (Ok(_), Err(payload)) => resume_unwind(payload),
+            (Err(payload), Err(second)) => {
+                local.counters().panics.bump();
+                // A payload whose destructor panics must not meet the unwinding of the first.
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(second)));
+                resume_unwind(payload)
+            }
         }
+    }
+
+    /// The worker whose lane it is on: nobody stops being a worker with a join open.
+    fn local(&self) -> &Local {
+        // SAFETY: used during this join only.
+        unsafe { Local::current() }.expect("filch: a join has lost its worker")
     }
 }

@@ -18,20 +18,24 @@ pub struct StackJob<C, F, R> {
 
 impl<C, F, R> StackJob<C, F, R>
 where
-    F: FnOnce(&C, bool) -> R,
+    F: FnOnce(bool) -> R,
 {
     #[inline(always)]
     pub fn new(work: F) -> Self {
         Self {
-            frame: Frame { header: Header { run: Self::run_taken }, latch: Latch::new() },
+            frame: Frame { header: Header { run: Self::run_taken }, latch: MaybeUninit::uninit() },
             work: UnsafeCell::new(ManuallyDrop::new(work)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
-    #[inline(always)]
-    pub fn latch(&self) -> &Latch {
-        &self.frame.latch
+    /// The latch that is set when somebody else has run the job.
+    ///
+    /// # Safety
+    /// The frame has been [armed](FrameRef::arm), and this thread knows.
+    pub unsafe fn latch(&self) -> &Latch {
+        // SAFETY: made, by the caller's promise.
+        unsafe { self.frame.latch.assume_init_ref() }
     }
 
     /// # Safety
@@ -47,10 +51,10 @@ where
     /// # Safety
     /// Nobody else has run it or will; this is called once.
     #[inline(always)]
-    pub unsafe fn run_here(&self, context: &C, moved: bool) -> R {
+    pub unsafe fn run_here(&self, moved: bool) -> R {
         // SAFETY: taken once, by the caller's promise.
         let work = self.work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) });
-        work(context, moved)
+        work(moved)
     }
 
     /// The result of a job that somebody else has run.
@@ -62,17 +66,17 @@ where
         self.result.with_mut(|result| unsafe { (*result).assume_init_read() })
     }
 
-    unsafe fn run_taken(header: NonNull<Header<C>>, context: &C) {
+    unsafe fn run_taken(header: NonNull<Header<C>>, _: &C) {
         let this = header.cast::<Self>().as_ptr();
         // SAFETY: the frame lives until its latch is set, below, and nobody but us
         // touches `work` and `result` until then.
         let (work, result) = unsafe { (&(*this).work, &(*this).result) };
         // SAFETY: run once, by the promise of JobRef::run.
         let work = work.with_mut(|work| unsafe { ManuallyDrop::take(&mut *work) });
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(context, true)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(true)));
         // SAFETY: as above: ours alone until the latch is set.
         result.with_mut(|result| unsafe { (*result).write(outcome) });
         // SAFETY: alive, and set only here.
-        unsafe { Latch::set(&raw const (*this).frame.latch) }
+        unsafe { Latch::set((&raw const (*this).frame.latch).cast()) }
     }
 }

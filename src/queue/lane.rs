@@ -31,6 +31,8 @@
 //! * Hunger is folded into the capacity limit, so one compare serves both. The array has a
 //!   slot above its capacity; at the limit *every* hidden frame is exposed, oldest
 //!   first, and a frame in the spare slot lives on in the deque alone (`overflow`).
+//! * A frame gets its latch, which no other needs, from whoever takes it off the lane: under
+//!   the claim, so that its owner, who learns of it in [`Lane::reclaim`], sees it made.
 //! * Where light fences are not free the capacity is zero: every join goes straight to
 //!   the deque, at a deque's cost, and nothing is ever hidden or pulled.
 //!
@@ -41,7 +43,7 @@ use crate::job::{FrameRef, Pointer};
 use crate::primitive::claim::Claim;
 use crate::queue::deque::{Deque, Stealer};
 use crate::sync::fence::{asymmetric, heavy_fence, lane_fence};
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, statistic};
 use std::marker::PhantomData;
 
 /// Depth at which a lane begins to use the deque. Recursion that halves its work is a few
@@ -57,6 +59,8 @@ pub enum Pulled<T> {
     Busy,
 }
 
+/// What a join touches comes first, so that it shares a cache line.
+#[repr(C)]
 pub struct Lane<C> {
     /// Frames on the lane. Written by the owner.
     depth: AtomicUsize,
@@ -64,6 +68,8 @@ pub struct Lane<C> {
     limit: AtomicUsize,
     /// Frames that have left for the deque. Written under `claim`.
     exposed: AtomicUsize,
+    /// Frames ever pushed. Written by the owner.
+    pushes: statistic::AtomicU64,
     claim: Claim,
     capacity: usize,
     /// Frames above the capacity, which are in the deque alone. The owner's.
@@ -85,6 +91,7 @@ impl<C> Lane<C> {
             depth: AtomicUsize::new(0),
             limit: AtomicUsize::new(capacity),
             exposed: AtomicUsize::new(0),
+            pushes: statistic::AtomicU64::new(0),
             claim: Claim::new(),
             capacity,
             overflow: AtomicUsize::new(0),
@@ -93,23 +100,30 @@ impl<C> Lane<C> {
         }
     }
 
-    /// Puts a frame on the lane. Returns its mark, and whether the lane is at its limit:
-    /// then [`expose`](Self::expose) must follow before the next push.
+    /// The place of the next frame. For the owner.
+    #[inline(always)]
+    pub fn mark(&self) -> usize {
+        self.depth.load(Ordering::Relaxed)
+    }
+
+    /// Puts a frame on the lane. Returns whether the lane is at its limit: then
+    /// [`expose`](Self::expose) must follow before the next push.
     ///
     /// # Safety
-    /// Only the lane's owner calls this, and [`pop`](Self::pop) with the mark
-    /// before the frame is gone, youngest first.
+    /// Only the lane's owner calls this, with the [mark](Self::mark) of this moment, and
+    /// [`pop`](Self::pop) with the same before the frame is gone, youngest first.
     #[inline(always)]
-    pub unsafe fn push(&self, frame: FrameRef<C>) -> (usize, bool) {
-        let mark = self.depth.load(Ordering::Relaxed);
-        debug_assert!(mark <= self.capacity);
+    pub unsafe fn push(&self, mark: usize, frame: FrameRef<C>) -> bool {
+        debug_assert!(mark == self.mark() && mark <= self.capacity);
+        // One writer: no read-modify-write.
+        self.pushes.store(self.pushes.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         // SAFETY: depth is at most `capacity` between pushes, and there is one slot more.
         let slot = unsafe { self.slots.get_unchecked(mark) };
         slot.store(frame.into_raw(), Ordering::Relaxed);
         // ORDERING: Release; pairs with the loads of depth in pull: the slot is seen.
         self.depth.store(mark + 1, Ordering::Release);
         lane_fence();
-        (mark, mark >= self.limit.load(Ordering::Relaxed))
+        mark >= self.limit.load(Ordering::Relaxed)
     }
 
     /// Takes the youngest frame off the lane. True: it is still the owner's alone, to be
@@ -148,7 +162,10 @@ impl<C> Lane<C> {
         let first = if overflow > 0 { self.capacity } else { self.exposed.load(Ordering::Relaxed) };
         for slot in &self.slots[first..depth] {
             // SAFETY: every slot below depth holds a frame that push put there.
-            deque.push(unsafe { FrameRef::from_raw(slot.load(Ordering::Relaxed)) });
+            let frame = unsafe { FrameRef::from_raw(slot.load(Ordering::Relaxed)) };
+            // SAFETY: hidden so far, so nobody has armed it; nobody pulls under our claim.
+            unsafe { frame.arm() };
+            deque.push(frame);
         }
         if depth > self.capacity {
             self.overflow.store(overflow + 1, Ordering::Relaxed);
@@ -223,6 +240,11 @@ impl<C> Lane<C> {
         self.depth.load(Ordering::Relaxed) > self.exposed.load(Ordering::Relaxed)
     }
 
+    /// How many frames there have been.
+    pub fn pushes(&self) -> u64 {
+        self.pushes.load(Ordering::Relaxed)
+    }
+
     /// Whether there is no frame at all. For the owner.
     pub fn is_bare(&self) -> bool {
         self.depth.load(Ordering::Relaxed) == 0 && self.overflow.load(Ordering::Relaxed) == 0
@@ -251,7 +273,10 @@ impl<C> Lane<C> {
             let frame = self.slots[oldest].load(Ordering::Relaxed);
             // SAFETY: below depth, so push put it there; and its owner sees `exposed`
             // from here on, so it is ours.
-            Pulled::Frame(unsafe { FrameRef::from_raw(frame) })
+            let frame = unsafe { FrameRef::from_raw(frame) };
+            // SAFETY: hidden so far; its owner asks for the latch after it has had the claim.
+            unsafe { frame.arm() };
+            Pulled::Frame(frame)
         } else {
             self.exposed.store(oldest, Ordering::Relaxed);
             Pulled::Nothing

@@ -22,8 +22,12 @@ impl Count {
     }
 }
 
+/// The first part is counted by the workers' lanes, the second here.
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    (
+        by_lanes { $($(#[$lane_doc:meta])* $by_lanes:ident,)* }
+        here { $($(#[$doc:meta])* $name:ident,)* }
+    ) => {
         /// One worker's counts, written by that worker alone, or those of the pool as a
         /// whole, written by any.
         #[derive(Debug, Default)]
@@ -48,6 +52,7 @@ macro_rules! counters {
         #[non_exhaustive]
         pub struct Counters {
             $($(#[$doc])* pub $name: u64,)*
+            $($(#[$lane_doc])* pub $by_lanes: u64,)*
         }
 
         impl Counters {
@@ -59,27 +64,32 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Tasks run to their end: spawned ones, those of scopes, broadcast parts, and calls
-    /// such as `install` from outside.
-    tasks,
-    /// Calls of `join`.
-    joins,
-    /// Jobs taken from another worker's deque.
-    steals,
-    /// Times a worker moved the hidden frames of its join lane to its deque because
-    /// another worker was hungry or the lane was full.
-    exposures,
-    /// Frames taken out of another worker's lane because it was busy with a long leaf.
-    pulls,
-    /// Times a worker went to sleep.
-    parks,
-    /// Times a worker woke another.
-    wakes,
-    /// Wakes after which the woken worker found nothing to do.
-    wakes_in_vain,
-    /// Jobs that a waiting worker stole but may not run, and so put into the common queue.
-    misfits,
-    /// Panics that no caller could be told of: in a detached task, or beside an earlier
-    /// panic of the same join or scope.
-    panics,
+    by_lanes {
+        /// Calls of `join`.
+        joins,
+    }
+    here {
+        /// Tasks run to their end: spawned ones, those of scopes, broadcast parts, and calls
+        /// such as `install` from outside.
+        tasks,
+        /// Jobs taken from another worker's deque.
+        steals,
+        /// Times a worker moved the hidden frames of its join lane to its deque because
+        /// another worker was hungry or the lane was full.
+        exposures,
+        /// Frames taken out of another worker's lane because it was busy with a long leaf.
+        pulls,
+        /// Times a worker went to sleep.
+        parks,
+        /// Times a worker woke another.
+        wakes,
+        /// Wakes after which the woken worker found nothing to do.
+        wakes_in_vain,
+        /// Jobs that a waiting worker stole but may not run, and so put into the common
+        /// queue.
+        misfits,
+        /// Panics that no caller could be told of: in a detached task, or beside an earlier
+        /// panic of the same join or scope.
+        panics,
+    }
 }

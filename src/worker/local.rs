@@ -42,6 +42,8 @@ thread_local! {
     /// The worker that this thread is, or null. Const and without a destructor, so that
     /// reading it is one load.
     static CURRENT: Cell<*const Local> = const { Cell::new(ptr::null()) };
+    /// Its lane, or null: all that most joins need of their worker.
+    static LANE: Cell<*const Lane<Local>> = const { Cell::new(ptr::null()) };
 }
 
 /// What guests leave behind. It isn't freed before the thread ends: a shutdown may be
@@ -90,10 +92,13 @@ impl Local {
     pub unsafe fn enter(this: *const Self) {
         assert!(CURRENT.get().is_null(), "filch: this thread is a worker of a pool already");
         CURRENT.set(this);
+        // SAFETY: valid, by the caller's promise.
+        LANE.set(unsafe { (*this).lane() });
     }
 
     pub fn leave() {
         CURRENT.set(ptr::null());
+        LANE.set(ptr::null());
     }
 
     /// Ends this thread's time as a guest, if it is one: its pool goes on without it.
@@ -133,6 +138,16 @@ impl Local {
     pub unsafe fn current<'a>() -> Option<&'a Self> {
         // SAFETY: valid while it is set, by the promise of `enter`, and longer, by ours.
         unsafe { CURRENT.get().as_ref() }
+    }
+
+    /// The lane of the worker that this thread is.
+    ///
+    /// # Safety
+    /// As for [`current`](Self::current).
+    #[inline(always)]
+    pub unsafe fn current_lane<'a>() -> Option<&'a Lane<Self>> {
+        // SAFETY: as for `current`: it is a part of that worker.
+        unsafe { LANE.get().as_ref() }
     }
 
     /// Calls `f` with the worker that this thread is.

@@ -263,6 +263,7 @@ impl Shared {
         let mut sum = Counters::default();
         for worker in &self.workers {
             sum.add(&worker.counters);
+            sum.joins += worker.lane.pushes();
         }
         sum.add(&self.common);
         sum
