@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     GlobalPoolExists,
     CurrentThreadInPool,
     TooManyThreads { asked: usize, limit: usize },
+    MaxBelowThreads { max: usize, workers: usize },
+    NoSpares { max: usize, workers: usize },
     BadVariable { name: &'static str, value: String },
     BadPin { cpu: usize, allowed: Vec<usize> },
     NoPins,
@@ -56,6 +58,16 @@ impl fmt::Display for Error {
             Kind::TooManyThreads { asked, limit } => write!(
                 f,
                 "{asked} threads were asked for, but a pool has at most max_num_threads() = {limit}"
+            ),
+            Kind::MaxBelowThreads { max, workers } => write!(
+                f,
+                "max_threads is {max}, less than the {workers} threads that the pool is to have; \
+                 raise it or lower num_threads"
+            ),
+            Kind::NoSpares { max, workers } => write!(
+                f,
+                "max_threads is {max} for {workers} threads, but a pool with a spawn handler, or \
+                 of build_scoped, can't start threads later; leave max_threads out"
             ),
             Kind::BadVariable { name, value } => write!(
                 f,

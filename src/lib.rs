@@ -77,6 +77,7 @@ mod sync;
 mod telemetry;
 mod worker;
 
+pub use construct::blocking::blocking;
 pub use construct::broadcast::{BroadcastContext, broadcast, spawn_broadcast};
 pub use construct::handle::{Cancelled, JoinHandle, spawn_handle};
 pub use construct::join::{FnContext, join, join_context};
@@ -85,11 +86,12 @@ pub use construct::scope_fifo::{ScopeFifo, in_place_scope_fifo, scope_fifo};
 pub use construct::spawn::{Rejected, spawn, spawn_fifo};
 pub use construct::this_thread::{
     Yield, current_num_threads, current_thread_has_pending_tasks, current_thread_index,
-    yield_local, yield_now,
+    max_thread_index, yield_local, yield_now,
 };
 pub use error::Error;
 /// The name that rayon gives its [`Error`].
 pub use error::Error as ThreadPoolBuildError;
+pub use policy::wait::WaitPolicy;
 pub use pool::affinity::{Pinning, unpinned};
 pub use pool::builder::ThreadPoolBuilder;
 pub use pool::global::shutdown_global;
@@ -104,7 +106,7 @@ pub use telemetry::counters::Counters;
 #[doc(hidden)]
 pub mod protocols {
     pub use crate::job::*;
-    pub use crate::primitive::{count_latch, event_count, gate, latch, parker};
+    pub use crate::primitive::{count_latch, event_count, gate, latch, parker, seats};
     pub use crate::queue::{deque, injector, lane};
     pub use crate::sync::{cell, fence};
 }

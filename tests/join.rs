@@ -295,22 +295,22 @@ fn a_frame_is_taken_from_under_many_others() {
 #[test]
 fn a_join_that_waits_for_a_stolen_b_runs_nothing_else() {
     let pool = sleeping_pool(2);
-    let begun = Gate::default();
-    let ran = std::sync::Arc::new(Gate::default());
-    pool.join(
+    let begun = &Gate::default();
+    let (sender, ran_on) = std::sync::mpsc::channel();
+    let mut waiter = None;
+    let runner = pool.join(
         || {
             begun.wait();
-            let open = ran.clone();
-            filch::spawn(move || open.open());
+            waiter = filch::current_thread_index();
+            filch::spawn(move || sender.send(filch::current_thread_index()).unwrap());
         },
-        || {
-            let parks = pool.counters().parks;
+        move || {
             begun.open();
-            wait_until(|| pool.counters().parks > parks);
-            assert!(!ran.is_open(), "by the worker that sleeps now");
+            // Both workers are taken, so this needs a spare.
+            ran_on.recv().unwrap()
         },
     );
-    ran.wait();
+    assert!(runner.1 > Some(1) && runner.1 != waiter, "{runner:?} {waiter:?}");
 }
 
 /// Unrelated work on the same stack would try to lock it again (rayon#592).

@@ -34,7 +34,7 @@ impl<'a> BroadcastContext<'a> {
 
     /// The number of workers, which is the number of parts.
     pub fn num_threads(&self) -> usize {
-        self.local.shared.workers.len()
+        self.local.shared.regulars.len()
     }
 }
 
@@ -127,7 +127,7 @@ pub fn address_all(
     mut part: impl FnMut() -> JobRef<Local>,
 ) -> Result<(), Rejected<()>> {
     let mut address = || {
-        for (index, worker) in shared.workers.iter().enumerate() {
+        for (index, worker) in shared.regulars.iter().enumerate() {
             worker.inbox.push(part());
             // Whatever it sleeps for, idle or in a wait, it looks into its inbox.
             shared.unpark(index);
@@ -147,7 +147,7 @@ where
 {
     // A lock a part, never contended: filled by one worker, emptied here.
     let parts: Vec<Mutex<Option<Result<R, Payload>>>> =
-        shared.workers.iter().map(|_| Mutex::new(None)).collect();
+        shared.regulars.iter().map(|_| Mutex::new(None)).collect();
     let latch = CountLatch::new(parts.len());
     let part = || {
         let parts = &parts;

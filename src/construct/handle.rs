@@ -4,7 +4,7 @@
 //! canceller, takes the closure out of memory that all of them share.
 
 use crate::construct::install::{SHUT_DOWN, call};
-use crate::construct::spawn::{in_current_pool, push};
+use crate::construct::spawn::{concerns_guests, in_current_pool, push};
 use crate::job::{Header, JobRef};
 use crate::pool::thread_pool::ThreadPool;
 use crate::primitive::latch::Latch;
@@ -204,7 +204,8 @@ where
         unsafe { JobRef::new(NonNull::new_unchecked(raw).cast()) }
     };
     let push_own = |local: &Local, job| local.deques.detached.push(job);
-    if push(shared, task, into_job, push_own, |job| shared.injected.push(job)).is_err() {
+    let push_outside = |job| shared.injected.push(job);
+    if push(shared, task, into_job, push_own, push_outside, concerns_guests).is_err() {
         panic!("{SHUT_DOWN}");
     }
     handle

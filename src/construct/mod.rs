@@ -1,6 +1,7 @@
 //! Floor 9: the verbs. Each file has a verb's free function, which means the pool that
 //! the current thread belongs to or else the global one, and the method of `ThreadPool`.
 
+pub mod blocking;
 pub mod broadcast;
 pub mod handle;
 pub mod install;

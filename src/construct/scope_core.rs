@@ -104,14 +104,12 @@ impl<'scope> Core<'scope> {
             Some(_) => shared.misfits.push(Job::Scoped(task)),
             None => shared.calls.push(Job::Scoped(task)),
         };
-        match push(shared, work, into_job, push_own, push_outside) {
-            Ok(true) => {}
-            Ok(false) => shared.nudge(|index, why| match self.owner {
-                Some(owner) => index == owner && why == Blocked::Latch,
-                None => matches!(why, Blocked::Call | Blocked::Guest),
-            }),
-            Err(_) => panic!("{SHUT_DOWN}"),
-        }
+        let concerned = |index, why| match self.owner {
+            Some(owner) => index == owner && why == Blocked::Latch,
+            None => matches!(why, Blocked::Call | Blocked::Guest),
+        };
+        push(shared, work, into_job, push_own, push_outside, concerned)
+            .unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
     }
 
     /// Queues `work`, which [`catch`](Self::catch)es its panics, on every worker.

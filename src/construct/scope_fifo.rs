@@ -101,7 +101,7 @@ impl<'scope> ScopeFifo<'scope> {
     fn run<R>(shared: &Arc<Shared>, op: impl FnOnce(&Self) -> R) -> R {
         // Boxed, so that the queues can point to its latch before both are in place.
         let core = Box::new(Core::new(shared));
-        let queues = shared.workers.iter().map(|_| Queue::new(core.latch())).collect();
+        let queues = shared.regulars.iter().map(|_| Queue::new(core.latch())).collect();
         let scope = Self { queues, core };
         scope.core.complete(|| op(&scope))
     }
@@ -125,7 +125,7 @@ impl<'scope> ScopeFifo<'scope> {
             |local, task| {
                 // SAFETY: the queue is in place until the scope ends, and so until the task
                 // that the ticket stands for is done.
-                let ticket = unsafe { self.queues[local.index].push(task) };
+                let ticket = unsafe { self.queues[local.index % self.queues.len()].push(task) };
                 local.deques.scoped.push(ticket);
             },
         );

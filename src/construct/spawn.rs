@@ -6,6 +6,7 @@ use crate::construct::install::SHUT_DOWN;
 use crate::job::{HeapJob, JobRef};
 use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
+use crate::worker::blocked::Blocked;
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use std::fmt;
@@ -145,7 +146,8 @@ where
     F: FnOnce() + Send + 'static,
 {
     let push_own = |local: &Local, job| local.deques.detached.push(job);
-    push(shared, task, detached, push_own, |job| shared.injected.push(job)).map(|_| ())
+    let push_outside = |job| shared.injected.push(job);
+    push(shared, task, detached, push_own, push_outside, concerns_guests)
 }
 
 fn spawn_fifo_in(shared: &Shared, task: impl FnOnce() + Send + 'static) {
@@ -154,13 +156,14 @@ fn spawn_fifo_in(shared: &Shared, task: impl FnOnce() + Send + 'static) {
         let ticket = unsafe { local.remote().fifo.push(job) };
         local.deques.detached.push(ticket);
     };
-    push(shared, task, detached, push_own, |job| shared.injected.push(job))
+    let push_outside = |job| shared.injected.push(job);
+    push(shared, task, detached, push_own, push_outside, concerns_guests)
         .unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
 }
 
 /// Makes a job of `task` and queues it: by `push_own` on a worker of this pool, by
-/// `push_outside` elsewhere, unless the pool takes no more. Returns whether somebody is
-/// awake to take it.
+/// `push_outside` elsewhere, unless the pool takes no more. Those who wait and are
+/// `concerned` may run it, too.
 #[inline]
 pub fn push<T, J>(
     shared: &Shared,
@@ -168,14 +171,16 @@ pub fn push<T, J>(
     into_job: impl FnOnce(T) -> J,
     push_own: impl FnOnce(&Local, J),
     push_outside: impl FnOnce(J),
-) -> Result<bool, Rejected<T>> {
+    concerned: impl Fn(usize, Blocked) -> bool,
+) -> Result<(), Rejected<T>> {
     let current = Local::current_in(shared);
     if let Some(local) = current
         && !local.guest
     {
         // It is awake, so the pool can't end before this one is seen.
         push_own(local, into_job(task));
-        return Ok(shared.notify());
+        shared.notify(concerned);
+        return Ok(());
     }
     if !shared.gate.enter() {
         return Err(Rejected { task });
@@ -185,9 +190,14 @@ pub fn push<T, J>(
         Some(guest) => push_own(guest, job),
         None => push_outside(job),
     }
-    let noticed = shared.notify();
+    shared.notify(concerned);
     shared.leave_gate();
-    Ok(noticed)
+    Ok(())
+}
+
+/// Of those who wait only a guest at leisure runs tasks that nobody waits for.
+pub fn concerns_guests(_: usize, why: Blocked) -> bool {
+    why == Blocked::Guest
 }
 
 fn detached<F: FnOnce() + Send + 'static>(task: F) -> JobRef<Local> {

@@ -15,7 +15,7 @@ pub enum Yield {
 }
 
 /// The index of the current thread in its pool, if it is a worker: below
-/// [`current_num_threads`], and no other thread's of that pool.
+/// [`max_thread_index`], and no other thread's of that pool.
 ///
 /// # Examples
 ///
@@ -29,7 +29,7 @@ pub fn current_thread_index() -> Option<usize> {
     Local::with_current(|current| current.map(|local| local.index))
 }
 
-/// The number of workers of the current pool, or from outside of the global one, which is
+/// The number of workers of the current pool that run at a time, or from outside of the global one, which is
 /// built if need be.
 ///
 /// # Examples
@@ -41,8 +41,26 @@ pub fn current_thread_index() -> Option<usize> {
 /// ```
 pub fn current_num_threads() -> usize {
     Local::with_current(|current| match current {
-        Some(local) => local.shared.workers.len(),
+        Some(local) => local.shared.regulars.len(),
         None => global::get().current_num_threads(),
+    })
+}
+
+/// The bound for [`current_thread_index`] in the current pool, or from outside in the
+/// global one, which is built if need be. More than [`current_num_threads`]: spares, which
+/// stand in for workers that block, have indices of their own.
+///
+/// # Examples
+///
+/// ```
+/// let pool = filch::ThreadPoolBuilder::new().num_threads(3).max_threads(5).build()?;
+/// assert_eq!(pool.install(filch::max_thread_index), 5);
+/// # Ok::<(), filch::Error>(())
+/// ```
+pub fn max_thread_index() -> usize {
+    Local::with_current(|current| match current {
+        Some(local) => local.shared.max_workers(),
+        None => global::get().max_thread_index(),
     })
 }
 

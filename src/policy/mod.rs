@@ -1,3 +1,4 @@
 //! Floor 4: pure decisions. Numbers in, a decision out; no threads, no clocks.
 
 pub mod ladder;
+pub mod wait;

@@ -1,26 +1,17 @@
 //! How a pool is to be, and its construction.
 
-use crate::error::{Error, Kind};
 use crate::job::Payload;
-use crate::monitor::cgroup;
-use crate::pool::affinity::{self, Pinning, Placement};
-use crate::pool::size;
-use crate::pool::spawner::{CustomSpawn, DefaultSpawn, ThreadSpawn};
-use crate::pool::thread::{Seat, ThreadBuilder};
-use crate::pool::thread_pool::ThreadPool;
-use crate::sync::fence;
-use crate::sync::{self, Ordering};
+use crate::policy::wait::WaitPolicy;
+use crate::pool::affinity::Pinning;
+use crate::pool::spawner::{CustomSpawn, DefaultSpawn};
+use crate::pool::thread::ThreadBuilder;
 use crate::worker::handlers::Handlers;
-use crate::worker::local::{Deques, Local};
-use crate::worker::shared::Shared;
 use std::fmt;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
 
 type ThreadName = dyn FnMut(usize) -> String;
 
-/// Configures and builds a [`ThreadPool`], or the global one.
+/// Configures and builds a [`ThreadPool`](crate::ThreadPool), or the global one.
 ///
 /// Everything has a default that is right for a program that has the machine, or its
 /// container, to itself.
@@ -37,19 +28,23 @@ type ThreadName = dyn FnMut(usize) -> String;
 /// # Ok::<(), filch::Error>(())
 /// ```
 pub struct ThreadPoolBuilder<S = DefaultSpawn> {
-    num_threads: usize,
-    use_current_thread: bool,
-    pinning: Option<Pinning>,
-    stack_size: Option<usize>,
-    thread_name: Option<Box<ThreadName>>,
-    handlers: Handlers,
-    spawn: S,
+    pub(super) num_threads: usize,
+    pub(super) max_threads: Option<usize>,
+    pub(super) wait_policy: WaitPolicy,
+    pub(super) use_current_thread: bool,
+    pub(super) pinning: Option<Pinning>,
+    pub(super) stack_size: Option<usize>,
+    pub(super) thread_name: Option<Box<ThreadName>>,
+    pub(super) handlers: Handlers,
+    pub(super) spawn: S,
 }
 
 impl Default for ThreadPoolBuilder {
     fn default() -> Self {
         Self {
             num_threads: 0,
+            max_threads: None,
+            wait_policy: WaitPolicy::default(),
             use_current_thread: false,
             pinning: None,
             stack_size: None,
@@ -65,109 +60,6 @@ impl ThreadPoolBuilder {
     pub fn new() -> Self {
         Self::default()
     }
-
-    /// Builds a pool whose threads may borrow from the caller: each thread calls
-    /// `wrapper`, which is to call [`ThreadBuilder::run`]; `with_pool` uses the pool. All
-    /// threads have ended when this returns.
-    ///
-    /// # Errors
-    /// As [`build`](Self::build).
-    ///
-    /// # Panics
-    /// If `with_pool` or a `wrapper` panics.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let greeting = String::from("hello");
-    /// let length = filch::ThreadPoolBuilder::new().num_threads(2).build_scoped(
-    ///     |thread| {
-    ///         assert_eq!(greeting, "hello"); // borrowed by the worker's thread
-    ///         thread.run()
-    ///     },
-    ///     |pool| pool.install(|| greeting.len()),
-    /// )?;
-    /// assert_eq!(length, 5);
-    /// # Ok::<(), filch::Error>(())
-    /// ```
-    pub fn build_scoped<W, F, R>(self, wrapper: W, with_pool: F) -> Result<R, Error>
-    where
-        W: Fn(ThreadBuilder) + Sync,
-        F: FnOnce(&ThreadPool) -> R,
-    {
-        sync::thread_scope(|scope| {
-            let wrapper = &wrapper;
-            let pool = self
-                .spawn_handler(|thread| {
-                    let mut spawner = sync::ThreadSpawner::new();
-                    if let Some(name) = thread.name() {
-                        spawner = spawner.name(name.to_owned());
-                    }
-                    if let Some(size) = thread.stack_size() {
-                        spawner = spawner.stack_size(size);
-                    }
-                    affinity::unpinned(|| spawner.spawn_scoped(scope, move || wrapper(thread)))?;
-                    Ok(())
-                })
-                .build()?;
-            Ok(with_pool(&pool))
-        })
-    }
-}
-
-impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
-    /// Builds the pool; its threads have started, start handlers included.
-    ///
-    /// # Errors
-    /// If a thread can't be started (those that were are stopped and joined), if the
-    /// number of threads is above [`max_num_threads`](crate::max_num_threads), if `FILCH_NUM_THREADS` is consulted
-    /// and isn't a number, if [`Pinning::Explicit`] names a CPU that the process may not
-    /// use, or if [`use_current_thread`](Self::use_current_thread) is asked for on a
-    /// worker of another pool.
-    pub fn build(mut self) -> Result<ThreadPool, Error> {
-        fence::prepare();
-        // Miri would spend longer on these files than on the pool.
-        let quota = if cfg!(miri) { None } else { cgroup::cpu_quota(Path::new("/")) };
-        let workers = size::num_threads(self.num_threads, quota)?;
-        if self.use_current_thread && Local::with_current(|current| current.is_some()) {
-            return Err(Error::new(Kind::CurrentThreadInPool));
-        }
-        let fractional = quota.is_some_and(|quota| quota.is_fractional());
-        let placement = Placement::new(self.pinning.take(), workers, fractional)?;
-        let deques: Vec<_> = (0..workers).map(|_| Deques::default()).collect();
-        let handlers = std::mem::take(&mut self.handlers);
-        let shared = Arc::new(Shared::new(&deques, handlers));
-        let mut pool = ThreadPool::new(Arc::clone(&shared), placement);
-        let mut guest = None;
-        for (index, deques) in deques.into_iter().enumerate() {
-            if index == 0 && self.use_current_thread {
-                guest = Some(Local::new(Arc::clone(&shared), index, deques, true));
-                continue;
-            }
-            let thread = ThreadBuilder {
-                seat: Seat::new(&shared, index),
-                deques,
-                name: self.thread_name.as_mut().map(|name| name(index)),
-                stack_size: self.stack_size,
-                cpu: pool.cpu_of(index),
-            };
-            match self.spawn.start(thread) {
-                Ok(handle) => pool.add_worker(index, handle),
-                // Dropping the pool stops those that have started.
-                Err(cause) => {
-                    return Err(Error::new(Kind::Spawn { worker: index, of: workers, cause }));
-                }
-            }
-        }
-        pool.wait_until_started();
-        if shared.vacant.load(Ordering::Relaxed) {
-            return Err(Error::new(Kind::NeverRun));
-        }
-        if let Some(guest) = guest {
-            pool.adopt(guest);
-        }
-        Ok(pool)
-    }
 }
 
 impl<S> ThreadPoolBuilder<S> {
@@ -181,7 +73,37 @@ impl<S> ThreadPoolBuilder<S> {
         self
     }
 
-    /// Names each thread, by its index.
+    /// How many threads the pool has at most: its workers and the *spares* that take the
+    /// places of workers which block, in a wait or in [`blocking`](crate::blocking). No more
+    /// than [`num_threads`](Self::num_threads) run at a time, save that a spare ends its task
+    /// when the one it stood in for comes back. A spare gets a thread when it is first
+    /// needed, and keeps it until the pool ends. At the maximum, workers that block are not
+    /// replaced; if none runs any more, a waiting one runs whatever there is
+    /// ([`Counters::last_resorts`](crate::Counters::last_resorts)).
+    ///
+    /// Default: 32 more than `num_threads`; with a [`spawn_handler`](Self::spawn_handler) and
+    /// with [`build_scoped`](Self::build_scoped) none more, since such pools can't start
+    /// threads later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(2).max_threads(8).build()?;
+    /// assert_eq!((pool.current_num_threads(), pool.max_thread_index()), (2, 8));
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn max_threads(mut self, max_threads: usize) -> Self {
+        self.max_threads = Some(max_threads);
+        self
+    }
+
+    /// What a worker may run while it waits. Default: [`WaitPolicy::Descendants`].
+    pub fn wait_policy(mut self, policy: WaitPolicy) -> Self {
+        self.wait_policy = policy;
+        self
+    }
+
+    /// Names each thread, by its index. Spares are named `filch-spare-` and their index.
     pub fn thread_name<F>(mut self, name: F) -> Self
     where
         F: FnMut(usize) -> String + 'static,
@@ -240,7 +162,7 @@ impl<S> ThreadPoolBuilder<S> {
     ///
     /// It works for the pool while it waits in one of its verbs; other tasks it runs in
     /// [`yield_now`](crate::yield_now), while it waits for a handle, and in
-    /// [`shutdown`](ThreadPool::shutdown), which is to be called on this very thread. It
+    /// [`shutdown`](crate::ThreadPool::shutdown), which is to be called on this very thread. It
     /// is never pinned.
     pub fn use_current_thread(mut self) -> Self {
         self.use_current_thread = true;
@@ -256,6 +178,8 @@ impl<S> ThreadPoolBuilder<S> {
     {
         ThreadPoolBuilder {
             num_threads: self.num_threads,
+            max_threads: self.max_threads,
+            wait_policy: self.wait_policy,
             use_current_thread: self.use_current_thread,
             pinning: self.pinning,
             stack_size: self.stack_size,
@@ -270,6 +194,8 @@ impl<S> fmt::Debug for ThreadPoolBuilder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThreadPoolBuilder")
             .field("num_threads", &self.num_threads)
+            .field("max_threads", &self.max_threads)
+            .field("wait_policy", &self.wait_policy)
             .field("use_current_thread", &self.use_current_thread)
             .field("pinning", &self.pinning)
             .field("stack_size", &self.stack_size)

@@ -1,7 +1,9 @@
 //! Floor 8: the composition root. A pool is put together here, and taken apart.
 
 pub mod affinity;
+pub mod build;
 pub mod builder;
+pub mod crew;
 pub mod global;
 pub mod size;
 pub mod spawner;

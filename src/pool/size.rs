@@ -33,6 +33,23 @@ pub fn num_threads(asked: usize, quota: Option<CpuQuota>) -> Result<usize, Error
     Ok(asked)
 }
 
+/// How many spares a pool may have unless it was told: far more than waits that nest leave
+/// asleep at a time in practice, and few enough that their stacks are no burden.
+const SPARES: usize = 32;
+
+/// The largest number of threads of a pool with this many workers.
+pub fn max_threads(asked: Option<usize>, workers: usize, hires: bool) -> Result<usize, Error> {
+    let limit = max_num_threads();
+    match asked {
+        None if hires => Ok((workers + SPARES).min(limit)),
+        None => Ok(workers),
+        Some(asked) if asked > limit => Err(Error::new(Kind::TooManyThreads { asked, limit })),
+        Some(max) if max < workers => Err(Error::new(Kind::MaxBelowThreads { max, workers })),
+        Some(max) if max > workers && !hires => Err(Error::new(Kind::NoSpares { max, workers })),
+        Some(max) => Ok(max),
+    }
+}
+
 fn from_environment() -> Result<Option<usize>, Error> {
     let Some(value) = std::env::var_os(NUM_THREADS) else { return Ok(None) };
     let value = value.to_string_lossy();

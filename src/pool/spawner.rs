@@ -9,6 +9,10 @@ pub trait ThreadSpawn: private::Sealed {
     /// Starts one; the handle, if there is any, is joined at shutdown.
     #[doc(hidden)]
     fn start(&mut self, thread: ThreadBuilder) -> io::Result<Option<ThreadHandle<()>>>;
+
+    /// Whether the pool may start threads of its own later, too.
+    #[doc(hidden)]
+    const MAY_HIRE: bool;
 }
 
 mod private {
@@ -26,12 +30,16 @@ impl private::Sealed for DefaultSpawn {}
 impl<F> private::Sealed for CustomSpawn<F> {}
 
 impl ThreadSpawn for DefaultSpawn {
+    const MAY_HIRE: bool = true;
+
     fn start(&mut self, thread: ThreadBuilder) -> io::Result<Option<ThreadHandle<()>>> {
         thread.start().map(Some)
     }
 }
 
 impl<F: FnMut(ThreadBuilder) -> io::Result<()>> ThreadSpawn for CustomSpawn<F> {
+    const MAY_HIRE: bool = false;
+
     fn start(&mut self, thread: ThreadBuilder) -> io::Result<Option<ThreadHandle<()>>> {
         (self.0)(thread).map(|()| None)
     }

@@ -67,20 +67,11 @@ impl ThreadBuilder {
             // A CPU that has been taken away meanwhile: the worker floats.
             affinity::pin(cpu);
         }
-        let local = Local::new(Arc::clone(&shared), index, deques, false);
-        // SAFETY: valid until we leave, below, on this thread; nothing between unwinds, as
-        // `execute` and `guarded` see to it.
+        let local = Local::new(shared, index, deques, false);
+        // SAFETY: valid until `serve` leaves, on this thread.
         unsafe { Local::enter(&local) };
         seat.taken = true;
-        guarded(&shared, shared.handlers.start.as_deref(), index);
-        // SAFETY: `shared` keeps the latch alive, and only this worker sets it.
-        unsafe { Latch::set(&raw const local.remote().started) };
-        local.run();
-        // Before the exit handler: what that spawns would never run here.
-        Local::leave();
-        guarded(&shared, shared.handlers.exit.as_deref(), index);
-        // SAFETY: as above.
-        unsafe { Latch::set(&raw const local.remote().stopped) };
+        serve(&local);
     }
 
     /// Starts a thread of the standard library's for it.
@@ -120,12 +111,37 @@ impl Drop for Seat {
         let Self { shared, index, .. } = self;
         shared.vacant.store(true, Ordering::Relaxed);
         shared.unstaff();
-        let worker = &shared.workers[*index];
+        let worker = shared.worker(*index);
         // SAFETY: `shared` keeps the latches alive, and there is no worker to set them.
         unsafe { Latch::set(&raw const worker.started) };
         // SAFETY: as above.
         unsafe { Latch::set(&raw const worker.stopped) };
     }
+}
+
+/// The whole life of a spare. It is called by a thread of its own.
+pub fn run_spare(shared: Arc<Shared>, index: usize) {
+    let deques = Deques::default();
+    shared.open_spare(index, &deques);
+    let local = Local::new(shared, index, deques, false);
+    // SAFETY: valid until `serve` leaves, on this thread.
+    unsafe { Local::enter(&local) };
+    serve(&local);
+}
+
+/// Is the worker as which this thread has been entered. Doesn't unwind: `execute` and
+/// `guarded` see to it.
+fn serve(local: &Local) {
+    let Local { shared, index, .. } = local;
+    guarded(shared, shared.handlers.start.as_deref(), *index);
+    // SAFETY: `shared` keeps the latch alive, and only this worker sets it.
+    unsafe { Latch::set(&raw const local.remote().started) };
+    local.run();
+    // Before the exit handler: what that spawns would never run here.
+    Local::leave();
+    guarded(shared, shared.handlers.exit.as_deref(), *index);
+    // SAFETY: as above.
+    unsafe { Latch::set(&raw const local.remote().stopped) };
 }
 
 /// A start or exit handler's panic is nobody's business but the panic handler's.

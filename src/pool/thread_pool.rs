@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Kind};
 use crate::pool::affinity::Placement;
+use crate::pool::crew::Crew;
 use crate::sync::{Ordering, ThreadHandle, ThreadId, current_thread};
 use crate::telemetry::counters::Counters;
 use crate::worker::local::Local;
@@ -36,6 +37,7 @@ pub struct ThreadPool {
     /// The threads to be joined. Locked for as long as that takes, so that a second
     /// shutdown returns no sooner than the first.
     threads: Mutex<Vec<Thread>>,
+    crew: Arc<Crew>,
     /// The thread that built the pool, if it is worker 0.
     guest: Option<ThreadId>,
     detached: bool,
@@ -52,8 +54,9 @@ impl UnwindSafe for ThreadPool {}
 impl RefUnwindSafe for ThreadPool {}
 
 impl ThreadPool {
-    pub(crate) fn new(shared: Arc<Shared>, placement: Placement) -> Self {
-        Self { shared, placement, threads: Mutex::default(), guest: None, detached: false }
+    pub(crate) fn new(shared: Arc<Shared>, placement: Placement, crew: Arc<Crew>) -> Self {
+        let threads = Mutex::default();
+        Self { shared, placement, threads, crew, guest: None, detached: false }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -70,7 +73,7 @@ impl ThreadPool {
 
     pub(crate) fn wait_until_started(&mut self) {
         for thread in self.threads.get_mut().unwrap() {
-            wait_outside(&self.shared.workers[thread.worker].started);
+            wait_outside(&self.shared.worker(thread.worker).started);
         }
     }
 
@@ -125,9 +128,10 @@ impl ThreadPool {
                 // A panic that reached the end of the thread came from the destructor of
                 // a thread-local; it has been printed, and it is no task's.
                 Some(handle) => drop(handle.join()),
-                None => wait_outside(&self.shared.workers[thread.worker].stopped),
+                None => wait_outside(&self.shared.worker(thread.worker).stopped),
             }
         }
+        self.crew.join();
         Ok(())
     }
 
@@ -165,13 +169,19 @@ impl ThreadPool {
     /// # Ok::<(), filch::Error>(())
     /// ```
     pub fn worker_cpus(&self) -> Vec<Option<usize>> {
-        (0..self.shared.workers.len()).map(|worker| self.placement.cpu(worker)).collect()
+        (0..self.current_num_threads()).map(|worker| self.placement.cpu(worker)).collect()
     }
 
-    /// The number of workers: the bound for
-    /// [`current_thread_index`](Self::current_thread_index).
+    /// The number of workers that run at a time. Spares, which stand in for workers that
+    /// block, have indices from here up to [`max_thread_index`](Self::max_thread_index).
     pub fn current_num_threads(&self) -> usize {
-        self.shared.workers.len()
+        self.shared.regulars.len()
+    }
+
+    /// The number of threads that the pool may have: the bound for every index of a worker,
+    /// spares included.
+    pub fn max_thread_index(&self) -> usize {
+        self.shared.max_workers()
     }
 
     /// The index of the current thread in this pool, if it is one of its workers.

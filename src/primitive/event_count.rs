@@ -110,6 +110,13 @@ impl EventCount {
         won
     }
 
+    /// Counts one more as searching, who is no member and will never sleep here: for
+    /// whoever is about to start it.
+    pub fn enlist(&self) {
+        // ORDERING: Acquire; as in wake_up.
+        self.state.fetch_add(WAKE + SEARCHER, Ordering::Acquire);
+    }
+
     /// From busy to searching.
     pub fn start_searching(&self) {
         self.state.fetch_add(SEARCHER, Ordering::Relaxed);

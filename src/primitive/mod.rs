@@ -7,3 +7,4 @@ pub mod gate;
 pub mod latch;
 pub mod parker;
 pub mod rng;
+pub mod seats;

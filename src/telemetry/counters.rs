@@ -88,6 +88,9 @@ counters! {
         /// Jobs that a waiting worker stole but may not run, and so put into the common
         /// queue.
         misfits,
+        /// Jobs that a waiting worker ran although they are no part of what it waits for,
+        /// because no other worker could: each might have wanted a lock that it holds.
+        last_resorts,
         /// Panics that no caller could be told of: in a detached task, or beside an earlier
         /// panic of the same join or scope.
         panics,

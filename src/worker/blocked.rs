@@ -12,6 +12,8 @@ pub enum Blocked {
     Call,
     /// It is a guest that waits for a handle, and meanwhile runs calls and detached tasks.
     Guest,
+    /// It waits, and meanwhile runs anything (`WaitPolicy::Any`).
+    Any,
     /// It waits for a frame that the worker with this index runs.
     Thief(usize),
 }
@@ -23,7 +25,8 @@ impl Blocked {
             Self::Latch => 1,
             Self::Call => 2,
             Self::Guest => 3,
-            Self::Thief(index) => 4 + index,
+            Self::Any => 4,
+            Self::Thief(index) => 5 + index,
         }
     }
 
@@ -33,7 +36,8 @@ impl Blocked {
             1 => Self::Latch,
             2 => Self::Call,
             3 => Self::Guest,
-            index => Self::Thief(index - 4),
+            4 => Self::Any,
+            index => Self::Thief(index - 5),
         }
     }
 }

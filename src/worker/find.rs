@@ -54,11 +54,12 @@ impl Local {
 
     /// The first that `take` gets from another worker, beginning with a random one.
     pub fn steal_by<T>(&self, take: impl Fn(&Remote) -> Option<T>) -> Option<T> {
-        let workers = &self.shared.workers;
-        let start = self.rng.below(workers.len());
-        let (before, after) = workers.split_at(start);
+        let regulars = &self.shared.regulars;
+        let start = self.rng.below(regulars.len());
+        let (before, after) = regulars.split_at(start);
         let own = self.remote();
-        after.iter().chain(before).filter(|victim| !std::ptr::eq(*victim, own)).find_map(take)
+        let workers = after.iter().chain(before).chain(self.shared.spares());
+        workers.filter(|victim| !std::ptr::eq(*victim, own)).find_map(take)
     }
 
     /// A hidden frame of another worker, of which one hasn't answered the hunger. `Busy` if

@@ -22,15 +22,19 @@ impl Local {
     pub fn idle(&self) -> Option<Job> {
         let idle = &self.shared.idle;
         // At most half of the workers search: more find no more, and get in the way.
-        let crowded = 2 * (idle.searching() + 1) > self.shared.workers.len().max(2);
+        let crowded = 2 * (idle.searching() + 1) > self.shared.regulars.len().max(2);
         idle.start_searching();
-        let mut ladder = if crowded { Ladder::without_spinning() } else { Ladder::default() };
+        self.search(if crowded { Ladder::without_spinning() } else { Ladder::default() })
+    }
+
+    /// As [`idle`](Self::idle), for one who is counted as searching.
+    pub fn search(&self, mut ladder: Ladder) -> Option<Job> {
         let mut woken = false;
         loop {
             if let Some(job) = self.find() {
                 return Some(self.leave_search(job));
             }
-            if idle.has_ended() {
+            if self.shared.idle.has_ended() {
                 return None;
             }
             match ladder.next() {
@@ -46,7 +50,7 @@ impl Local {
                         self.woken_in_vain.set(true);
                         self.counters().wakes_in_vain.bump();
                     }
-                    woken = match self.sleep() {
+                    woken = match self.rest() {
                         Rest::Pulled(job) => return Some(self.leave_search(job)),
                         Rest::Cancelled => false,
                         Rest::Woken => true,
@@ -63,23 +67,68 @@ impl Local {
     }
 
     /// From searching to busy. The last one to leave the search sees to it that those who
-    /// sleep, idle or in a wait, miss nothing: publishers have relied on the search and
-    /// woken nobody.
+    /// sleep, idle or in a wait, or on the bench, miss nothing: publishers have relied on the
+    /// search and woken nobody.
     fn leave_search(&self, job: Job) -> Job {
         let shared = &self.shared;
         self.woken_in_vain.set(false);
-        let sleepers = || shared.idle.anyone_asleep() || shared.anyone_blocked();
-        if shared.idle.stop_searching() && sleepers() {
+        if shared.idle.stop_searching() && shared.anyone_rests() {
             shared.raise_hunger();
             heavy_fence();
             if shared.has_visible() || shared.has_hidden() {
-                match shared.idle.wake_one() {
-                    Some(worker) => shared.unpark(worker),
-                    None => shared.nudge(|_, _| true),
-                }
+                shared.pass_on();
             }
         }
         job
+    }
+
+    fn rest(&self) -> Rest {
+        if self.is_spare() {
+            self.shared.seats.sit_out(self.index);
+            self.lie_on_the_bench();
+            Rest::Woken
+        } else {
+            self.sleep()
+        }
+    }
+
+    /// Sleeps until it is given a seat again, and with it the duty to search, or the pool
+    /// ends. For a spare that has just left its seat, and searches no more.
+    fn lie_on_the_bench(&self) {
+        let shared = &self.shared;
+        // Not before it has left its seat: who sees nobody search must see a free seat.
+        if shared.idle.stop_searching() {
+            // Whoever pushes a frame from here on shows it and looks for somebody.
+            shared.raise_hunger();
+            heavy_fence();
+            let _ = shared.hand_over();
+        }
+        self.sleep_on_the_bench();
+    }
+
+    /// As above, for a spare that was busy: whoever is left runs what there is.
+    pub fn sleep_on_the_bench(&self) {
+        let shared = &self.shared;
+        shared.unstaff();
+        while shared.seats.is_benched(self.index) && !shared.idle.has_ended() {
+            self.counters().parks.bump();
+            self.remote().parker.park();
+        }
+    }
+
+    /// Leaves its seat, and sees to it that somebody takes its place if there is work. For
+    /// code that blocks; [`come_back`](Self::come_back) follows.
+    #[must_use]
+    pub fn be_away(&self) -> bool {
+        let left = self.leave_seat();
+        if left {
+            self.shared.raise_hunger();
+            heavy_fence();
+            // If nobody can take its place, then so it is: this thread's next lines are the
+            // user's.
+            let _ = self.shared.hand_over();
+        }
+        left
     }
 
     /// Sleeps until woken, unless a last look finds work.
@@ -116,13 +165,13 @@ impl Local {
             heavy_fence();
             !shared.has_visible()
                 && !shared.has_hidden()
-                && shared.workers.iter().all(|worker| worker.inbox.is_empty())
+                && shared.workers().all(|worker| worker.inbox.is_empty())
         };
         // The number of workers last: it may have changed before the gate was closed.
         let ended = shared.gate.is_sealed()
             && shared.idle.end(shared.staffed.load(Ordering::Relaxed), nothing_left);
         if ended {
-            (0..shared.workers.len()).for_each(|worker| shared.unpark(worker));
+            shared.roster().for_each(|(worker, _)| shared.unpark(worker));
         }
         ended
     }

@@ -34,6 +34,8 @@ pub struct Local {
     pub woken_in_vain: Cell<bool>,
     /// Jobs it is in the midst of, one inside the other.
     pub nesting: Cell<usize>,
+    /// Whether it holds one of the pool's seats.
+    seated: Cell<bool>,
     /// Whether its thread is the pool's own, or only a guest (`use_current_thread`).
     pub guest: bool,
 }
@@ -68,7 +70,7 @@ impl Drop for Guests {
 impl Local {
     pub fn new(shared: Arc<Shared>, index: usize, deques: Deques, guest: bool) -> Self {
         let rng = Rng::new(index as u64);
-        let remote = NonNull::from(&shared.workers[index]);
+        let remote = NonNull::from(shared.worker(index));
         Self {
             shared,
             remote,
@@ -78,6 +80,7 @@ impl Local {
             turn: Cell::new(0),
             woken_in_vain: Cell::new(false),
             nesting: Cell::new(0),
+            seated: Cell::new(true),
             guest,
         }
     }
@@ -179,6 +182,28 @@ impl Local {
     #[inline(always)]
     pub fn counters(&self) -> &WorkerCounters {
         &self.remote().counters
+    }
+
+    pub fn is_spare(&self) -> bool {
+        self.shared.is_spare(self.index)
+    }
+
+    /// Lets others run instead, for as long as it blocks. Returns whether it held a seat;
+    /// [`come_back`](Self::come_back) wants to know. A heavy_fence and a last look follow.
+    #[must_use]
+    pub fn leave_seat(&self) -> bool {
+        let seated = self.seated.replace(false);
+        if seated {
+            self.shared.seats.leave();
+        }
+        seated
+    }
+
+    pub fn come_back(&self, left: bool) {
+        if left {
+            self.shared.seats.come_back();
+            self.seated.set(true);
+        }
     }
 
     /// Whether this is a guest that is in the midst of no job and no join.

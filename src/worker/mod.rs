@@ -1,6 +1,6 @@
 //! Floor 5: the worker. `run` is the loop, `find` where it looks for work, `idle` what it
 //! does when there is none, `wait` what it does while its own work isn't done; `local` is
-//! what only its thread touches, `shared` what all may.
+//! what only its thread touches, `shared` what all may, `wake` who is told of new work.
 
 pub mod blocked;
 pub mod find;
@@ -10,3 +10,4 @@ pub mod local;
 pub mod run;
 pub mod shared;
 pub mod wait;
+pub mod wake;

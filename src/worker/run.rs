@@ -3,8 +3,8 @@
 //! This file is `unsafe` where a job that has left its queue is run.
 
 use crate::job::FrameRef;
+use crate::policy::ladder::Ladder;
 use crate::sync::Ordering;
-use crate::worker::blocked::Blocked;
 use crate::worker::local::Local;
 use crate::worker::shared::Job;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,10 +12,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 impl Local {
     /// Runs jobs until the pool has come to its end.
     pub fn run(&self) {
-        while let Some(job) = self.find().or_else(|| self.idle()) {
+        // Whoever starts a spare has counted it as searching.
+        let mut next = if self.is_spare() { self.search(Ladder::default()) } else { self.next() };
+        while let Some(job) = next {
             self.execute(job);
+            next = self.next();
         }
         debug_assert!(!self.has_pending(), "filch: a worker ended with work in its queues");
+    }
+
+    fn next(&self) -> Option<Job> {
+        if self.is_spare() && self.shared.seats.sit_out_if_crowded(self.index) {
+            self.sleep_on_the_bench();
+            return self.search(Ladder::default());
+        }
+        self.find().or_else(|| self.idle())
     }
 
     /// Runs one job, which nobody else has run or will: it has just left a queue.
@@ -58,10 +69,7 @@ impl Local {
         if unsafe { self.lane().expose(&self.deques.frames) } {
             self.counters().exposures.bump();
         }
-        self.shared.notify();
-        // Even if somebody idle was woken: the hunger of the one who waits for what we run
-        // has been answered with that of all others, and it must raise it again.
-        self.shared.nudge(|_, why| why == Blocked::Thief(self.index));
+        self.shared.notify_exposed(self.index);
     }
 
     /// Runs a frame, and tells its owner who does if the owner may then help us: if

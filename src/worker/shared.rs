@@ -1,16 +1,17 @@
 //! What all workers of a pool may touch.
 
 use crate::job::{FrameRef, JobRef, ScopeJobRef};
+use crate::policy::wait::WaitPolicy;
 use crate::primitive::event_count::EventCount;
 use crate::primitive::gate::Gate;
 use crate::primitive::latch::Latch;
 use crate::primitive::parker::Parker;
+use crate::primitive::seats::Seats;
 use crate::queue::deque::Stealer;
 use crate::queue::fifo::Fifo;
 use crate::queue::injector::Injector;
 use crate::queue::lane::Lane;
 use crate::queue::misfits::Misfits;
-use crate::sync::fence::light_fence;
 use crate::sync::global;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 use crate::telemetry::counters::{Counters, WorkerCounters};
@@ -18,7 +19,8 @@ use crate::worker::blocked::Blocked;
 use crate::worker::handlers::Handlers;
 use crate::worker::local::{Deques, Local};
 use crossbeam_utils::CachePadded;
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, OnceLock};
 
 /// The part of a worker that others may touch.
 pub struct Remote {
@@ -35,7 +37,7 @@ pub struct Remote {
     pub inbox: Injector<JobRef<Local>>,
     pub parker: Arc<Parker>,
     /// What it waits for while it sleeps in a wait: a [`Blocked`].
-    blocked: AtomicUsize,
+    pub(super) blocked: AtomicUsize,
     /// How many jobs it runs that are no part of the taken frame it is in the midst of.
     pub foreign: AtomicUsize,
     pub counters: CachePadded<WorkerCounters>,
@@ -58,8 +60,20 @@ pub enum Job {
     Task(JobRef<Local>),
 }
 
+/// Starts a thread for the spare with this index.
+pub type Hire = dyn Fn(usize) -> io::Result<()> + Send + Sync;
+
 pub struct Shared {
-    pub workers: Box<[Remote]>,
+    /// The workers that are there from the start, one for each seat.
+    pub regulars: Box<[Remote]>,
+    /// Those that take the seats of blocked workers. Their indices go on from the regulars'.
+    spares: Box<[OnceLock<Remote>]>,
+    /// How many of the spares have ever been there.
+    opened: AtomicUsize,
+    pub seats: Seats,
+    /// How a spare gets a thread. Not set in a pool that has none.
+    pub hire: OnceLock<Box<Hire>>,
+    pub wait_policy: WaitPolicy,
     /// Detached tasks from outside.
     pub injected: Injector<JobRef<Local>>,
     /// Calls from outside, and tasks of scopes that nobody in the pool waits for: a thread
@@ -69,7 +83,7 @@ pub struct Shared {
     /// outside for a scope that a worker waits for.
     pub misfits: Misfits<Job>,
     /// How many workers sleep in a wait.
-    blocked: AtomicUsize,
+    pub(super) blocked: AtomicUsize,
     pub idle: EventCount,
     pub gate: Gate,
     /// A membarrier interrupts every CPU that runs the process: one pull at a time.
@@ -86,11 +100,17 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// A pool with room for a worker for each of `deques`; none is staffed yet.
-    pub fn new(deques: &[Deques], handlers: Handlers) -> Self {
+    /// A pool with room for a worker for each of `deques`, and for spares up to `max` in all;
+    /// none is staffed yet.
+    pub fn new(deques: &[Deques], max: usize, wait_policy: WaitPolicy, handlers: Handlers) -> Self {
         static NEXT_ID: global::AtomicUsize = global::AtomicUsize::new(0);
         Self {
-            workers: deques.iter().map(Remote::new).collect(),
+            regulars: deques.iter().map(Remote::new).collect(),
+            spares: (deques.len()..max).map(|_| OnceLock::new()).collect(),
+            opened: AtomicUsize::new(0),
+            seats: Seats::new(deques.len(), max),
+            hire: OnceLock::new(),
+            wait_policy,
             injected: Injector::new(),
             calls: Injector::new(),
             misfits: Misfits::new(),
@@ -132,74 +152,55 @@ impl Remote {
 }
 
 impl Shared {
-    /// Publishes nothing itself: call it right after work was made visible to all. Wakes
-    /// one sleeper unless somebody searches. Returns whether the work is in good hands.
-    pub fn notify(&self) -> bool {
-        match self.idle.notify() {
-            Some(worker) => {
-                self.unpark(worker);
-                true
-            }
-            None => self.idle.searching() > 0,
-        }
+    /// All workers that there are or have been, with their indices.
+    pub fn roster(&self) -> impl Iterator<Item = (usize, &Remote)> {
+        // Relaxed: while one opens that others don't see yet, it is searching.
+        let opened = self.opened.load(Ordering::Relaxed);
+        let spares = self.spares[..opened].iter().map(OnceLock::get);
+        self.regulars
+            .iter()
+            .map(Some)
+            .chain(spares)
+            .enumerate()
+            .filter_map(|(index, worker)| Some((index, worker?)))
     }
 
-    /// Wakes `worker`, whatever it sleeps for. Its token makes it look around once more.
-    pub fn unpark(&self, worker: usize) {
-        if self.workers[worker].parker.unpark() {
-            // Beside the system call that it just cost, a shared count is nothing.
-            self.common.wakes.bump_shared();
-        }
+    pub fn workers(&self) -> impl Iterator<Item = &Remote> {
+        self.roster().map(|(_, worker)| worker)
     }
 
-    /// For a worker that is about to sleep in a wait. A heavy_fence and a last look at what
-    /// it may do follow.
-    pub fn block(&self, worker: usize, why: Blocked) {
-        self.workers[worker].blocked.store(why.into_word(), Ordering::Relaxed);
-        self.blocked.fetch_add(1, Ordering::Relaxed);
+    /// The spares that there are or have been.
+    pub fn spares(&self) -> impl Iterator<Item = &Remote> {
+        let opened = self.opened.load(Ordering::Relaxed);
+        self.spares[..opened].iter().filter_map(OnceLock::get)
     }
 
-    /// For that worker, when it is awake again.
-    pub fn unblock(&self, worker: usize) {
-        self.blocked.fetch_sub(1, Ordering::Relaxed);
-        self.workers[worker].blocked.store(Blocked::No.into_word(), Ordering::Relaxed);
+    /// # Panics
+    /// If there has never been a worker of this index.
+    pub fn worker(&self, index: usize) -> &Remote {
+        let spare = || self.spares[index - self.regulars.len()].get();
+        self.regulars.get(index).or_else(spare).expect("filch: no such worker")
     }
 
-    /// Right after work was made visible that some who sleep in a wait may do: wakes those
-    /// whose reason is `concerned`.
-    pub fn nudge(&self, concerned: impl Fn(usize, Blocked) -> bool) {
-        light_fence();
-        if self.blocked.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        for (index, worker) in self.workers.iter().enumerate() {
-            let why = Blocked::from_word(worker.blocked.load(Ordering::Relaxed));
-            if why != Blocked::No && concerned(index, why) {
-                self.unpark(index);
-            }
-        }
+    pub fn is_spare(&self, index: usize) -> bool {
+        index >= self.regulars.len()
     }
 
-    /// Hands a stolen job that the thief may not run to whoever may.
-    pub fn add_misfit(&self, misfit: Job) {
-        self.misfits.push(misfit);
-        self.notify();
-        // The one that waits for it may sleep, and can't be told from the others: the job
-        // is no longer ours to look into.
-        self.nudge(|_, _| true);
+    /// The bound for the indices of workers.
+    pub fn max_workers(&self) -> usize {
+        self.regulars.len() + self.spares.len()
     }
 
-    /// Queues a call from outside: someone waits for it.
-    pub fn call(&self, call: Job) {
-        self.calls.push(call);
-        if !self.notify() {
-            self.nudge(|_, why| matches!(why, Blocked::Call | Blocked::Guest));
-        }
+    /// Makes the part of a spare that others may touch. For the spare, at first.
+    pub fn open_spare(&self, index: usize, local: &Deques) {
+        let spare = index - self.regulars.len();
+        assert!(self.spares[spare].set(Remote::new(local)).is_ok(), "filch: two spares of a kind");
+        self.opened.fetch_max(spare + 1, Ordering::Relaxed);
     }
 
     /// Asks every owner to expose its frames.
     pub fn raise_hunger(&self) {
-        for worker in &self.workers {
+        for worker in self.workers() {
             worker.lane.raise_hunger();
         }
     }
@@ -207,17 +208,18 @@ impl Shared {
     /// Whether there is work in plain sight that any worker may take.
     pub fn has_visible(&self) -> bool {
         !(self.injected.is_empty() && self.calls.is_empty() && self.misfits.is_empty())
-            || self.workers.iter().any(Remote::has_visible)
-    }
-
-    /// Whether some worker sleeps in a wait.
-    pub fn anyone_blocked(&self) -> bool {
-        self.blocked.load(Ordering::Relaxed) > 0
+            || self.workers().any(Remote::has_visible)
     }
 
     /// Whether frames hide in some lane.
     pub fn has_hidden(&self) -> bool {
-        self.workers.iter().any(|worker| worker.lane.has_hidden())
+        self.workers().any(|worker| worker.lane.has_hidden())
+    }
+
+    /// Queues a call from outside: someone waits for it.
+    pub fn call(&self, call: Job) {
+        self.calls.push(call);
+        self.notify(|_, why| matches!(why, Blocked::Call | Blocked::Guest));
     }
 
     /// Queues work from a thread that isn't one of the pool's own, unless the pool is
@@ -229,12 +231,6 @@ impl Shared {
         let pushed = push();
         self.leave_gate();
         Some(pushed)
-    }
-
-    /// One worker less that must sleep before the pool ends.
-    pub fn unstaff(&self) {
-        self.staffed.fetch_sub(1, Ordering::Relaxed);
-        self.wake_for_the_end();
     }
 
     /// For whoever has entered the gate, once its work is queued.
@@ -250,18 +246,9 @@ impl Shared {
         self.wake_for_the_end();
     }
 
-    /// Wakes some worker, so that it looks whether the pool has come to its end. If none
-    /// sleeps yet, the last to fall asleep looks anyway.
-    fn wake_for_the_end(&self) {
-        light_fence();
-        if let Some(worker) = self.idle.wake_one() {
-            self.unpark(worker);
-        }
-    }
-
     pub fn counters(&self) -> Counters {
         let mut sum = Counters::default();
-        for worker in &self.workers {
+        for worker in self.workers() {
             sum.add(&worker.counters);
             sum.joins += worker.lane.pushes();
         }

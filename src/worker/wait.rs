@@ -21,6 +21,7 @@
 
 use crate::job::{FrameRef, ScopeJobRef};
 use crate::policy::ladder::{Ladder, Step};
+use crate::policy::wait::WaitPolicy;
 use crate::primitive::count_latch::CountLatch;
 use crate::primitive::latch::Latch;
 use crate::primitive::parker::Parker;
@@ -42,6 +43,27 @@ enum Look {
     Last,
 }
 
+/// What a look around has found.
+enum Found {
+    /// Part of what is waited for.
+    Part(Job),
+    /// No part of it, but allowed.
+    Foreign(Job),
+    /// Perhaps something: look again.
+    Unclear,
+    Nothing,
+}
+
+impl Found {
+    fn part(job: Option<Job>) -> Self {
+        job.map_or(Self::Nothing, Self::Part)
+    }
+
+    fn foreign(job: Option<Job>) -> Self {
+        job.map_or(Self::Nothing, Self::Foreign)
+    }
+}
+
 impl Local {
     /// Waits for a frame of its own that another worker has taken.
     pub fn wait_for_frame(&self, frame: FrameRef<Self>, latch: &Latch) {
@@ -50,8 +72,8 @@ impl Local {
             // Said in the latch until we go to sleep on it.
             thief.set(thief.get().or_else(|| latch.taker()));
             match thief.get() {
-                Some(index) => self.help_thief(&self.shared.workers[index], latch, look),
-                None => self.run_misfit(|misfit| matches!(misfit, Job::Frame(f) if *f == frame)),
+                Some(index) => self.help_thief(self.shared.worker(index), latch, look),
+                None => self.find_misfit(|misfit| matches!(misfit, Job::Frame(f) if *f == frame)),
             }
         };
         self.wait(latch, help, || thief.get().map_or(Blocked::Latch, Blocked::Thief));
@@ -64,62 +86,114 @@ impl Local {
 
     /// Waits for what another pool does.
     pub fn wait_for_other_pool(&self, latch: &Latch) {
-        self.wait(latch, |_| self.run_foreign(self.shared.calls.steal()), || Blocked::Call);
+        self.wait(latch, |_| Found::foreign(self.shared.calls.steal()), || Blocked::Call);
     }
 
     /// Waits for what other workers of this pool do.
     pub fn wait_for_workers(&self, latch: &Latch) {
-        self.wait(latch, |_| false, || Blocked::Latch);
+        self.wait(latch, |_| Found::Nothing, || Blocked::Latch);
     }
 
     /// Waits for a task that has a handle.
     pub fn wait_for_task(&self, latch: &Latch) {
         if self.is_at_leisure() {
-            self.wait(latch, |_| self.run_foreign(self.find_detached()), || Blocked::Guest);
+            self.wait(latch, |_| Found::foreign(self.find_detached()), || Blocked::Guest);
         } else {
             self.wait_for_workers(latch);
         }
     }
 
-    fn wait(&self, latch: &Latch, help: impl Fn(Look) -> bool, why: impl Fn() -> Blocked) {
-        let own = self.remote();
+    fn wait(&self, latch: &Latch, help: impl Fn(Look) -> Found, why: impl Fn() -> Blocked) {
+        let any = self.shared.wait_policy == WaitPolicy::Any;
+        let look_around = |look| match self.remote().inbox.steal() {
+            Some(part) => Found::Foreign(Job::Task(part)),
+            None => match help(look) {
+                Found::Nothing if any => self.find_anything(look),
+                found => found,
+            },
+        };
         let mut ladder = Ladder::default();
         while !latch.is_set() {
-            if self.run_foreign(own.inbox.steal().map(Job::Task)) || help(Look::Quick) {
-                ladder.restart();
-                continue;
-            }
-            match ladder.next() {
-                Step::Spin(times) => (0..times).for_each(|_| spin_loop()),
-                Step::Yield => yield_now(),
-                Step::Pull => {}
-                Step::Sleep => {
-                    if !latch.register(Arc::clone(&own.parker)) {
-                        continue;
+            let mut found = look_around(Look::Quick);
+            if let Found::Nothing = found {
+                match ladder.next() {
+                    Step::Spin(times) => (0..times).for_each(|_| spin_loop()),
+                    Step::Yield => yield_now(),
+                    Step::Pull => {}
+                    Step::Sleep => {
+                        if latch.register(Arc::clone(&self.remote().parker)) {
+                            let why = if any { Blocked::Any } else { why() };
+                            found = self.sleep_in_wait(why, || look_around(Look::Last));
+                        }
+                        ladder.restart();
                     }
-                    let why = why();
-                    self.shared.block(self.index, why);
-                    if let Blocked::Thief(thief) = why {
-                        // Not before: whoever answers this hunger must see whom to wake.
-                        self.shared.workers[thief].lane.raise_hunger();
-                    }
-                    heavy_fence();
-                    if own.inbox.is_empty() && !help(Look::Last) {
-                        self.counters().parks.bump();
-                        own.parker.park();
-                    }
-                    self.shared.unblock(self.index);
-                    ladder.restart();
                 }
+            }
+            match found {
+                Found::Part(job) => self.execute(job),
+                Found::Foreign(job) => self.execute_foreign(job),
+                Found::Unclear | Found::Nothing => continue,
+            }
+            ladder.restart();
+        }
+    }
+
+    /// Leaves its seat and sleeps until woken, unless a last look finds something to do.
+    fn sleep_in_wait(&self, why: Blocked, last_look: impl Fn() -> Found) -> Found {
+        let shared = &self.shared;
+        shared.block(self.index, why);
+        let left = self.leave_seat();
+        // Not before: whoever answers this hunger must see whom to wake and what seat is free.
+        shared.raise_hunger();
+        heavy_fence();
+        let mut found = last_look();
+        if let Found::Nothing = found {
+            if shared.hand_over() {
+                self.counters().parks.bump();
+                self.remote().parker.park();
+            } else {
+                found = self.last_resort();
+            }
+        }
+        shared.unblock(self.index);
+        self.come_back(left);
+        found
+    }
+
+    /// There is work, nobody runs, and no spare can be had: if we don't run it, nobody will.
+    /// What it locks may be held by a frame of ours; but to do nothing would be to stand still
+    /// for certain.
+    #[cold]
+    fn last_resort(&self) -> Found {
+        match self.find_anything(Look::Last) {
+            Found::Foreign(job) => {
+                self.counters().last_resorts.bump();
+                Found::Foreign(job)
+            }
+            // Frames that hide in our own lane are for others who wait.
+            found => {
+                self.shared.nudge_others(self.index);
+                found
             }
         }
     }
 
-    /// Runs a frame that `thief` has on offer, or hides, while it runs ours.
-    fn help_thief(&self, thief: &Remote, ours: &Latch, look: Look) -> bool {
+    fn find_anything(&self, look: Look) -> Found {
+        match self.find() {
+            None if look == Look::Last => match self.pull() {
+                Pulled::Frame(job) => Found::Foreign(job),
+                Pulled::Busy => Found::Unclear,
+                Pulled::Nothing => Found::Nothing,
+            },
+            found => Found::foreign(found),
+        }
+    }
+
+    /// A frame that `thief` has on offer, or hides, while it runs ours.
+    fn help_thief(&self, thief: &Remote, ours: &Latch, look: Look) -> Found {
         let runs_foreign = || thief.foreign.load(Ordering::Relaxed) > 0;
         if runs_foreign() {
-            return false;
+            return Found::Nothing;
         }
         let frame = match thief.frames.steal() {
             Some(frame) => frame,
@@ -127,12 +201,12 @@ impl Local {
                 if thief.lane.has_hidden() {
                     thief.lane.ask();
                 }
-                return false;
+                return Found::Nothing;
             }
             None => match self.pull_from(thief) {
                 Pulled::Frame(frame) => frame,
-                Pulled::Nothing => return false,
-                Pulled::Busy => return true,
+                Pulled::Nothing => return Found::Nothing,
+                Pulled::Busy => return Found::Unclear,
             },
         };
         // The frame came onto that deque or lane after the thief had taken ours, and was
@@ -141,29 +215,27 @@ impl Local {
         // what is foreign ends without it.
         if ours.is_set() || runs_foreign() {
             self.give_up(Job::Frame(frame));
-        } else {
-            self.counters().steals.bump();
-            self.execute(Job::Frame(frame));
+            return Found::Unclear;
         }
-        true
+        self.counters().steals.bump();
+        Found::Part(Job::Frame(frame))
     }
 
-    /// Runs a task of the scope, if one has not been started yet.
-    fn help_scope(&self, scope: &CountLatch) -> bool {
+    /// A task of the scope, if one has not been started yet.
+    fn help_scope(&self, scope: &CountLatch) -> Found {
         if !scope.has_unstarted() {
-            return false;
+            return Found::Nothing;
         }
         let ours = |task: &ScopeJobRef<Self>| std::ptr::eq(task.scope(), scope);
         let own = || self.deques.scoped.pop();
         let stolen = || self.steal_by(|victim| victim.scoped.steal());
         while let Some(task) = own().or_else(stolen) {
             if ours(&task) {
-                self.execute(Job::Scoped(task));
-                return true;
+                return Found::Part(Job::Scoped(task));
             }
             self.give_up(Job::Scoped(task));
         }
-        self.run_misfit(|misfit| matches!(misfit, Job::Scoped(task) if ours(task)))
+        self.find_misfit(|misfit| matches!(misfit, Job::Scoped(task) if ours(task)))
     }
 
     fn give_up(&self, misfit: Job) {
@@ -171,12 +243,8 @@ impl Local {
         self.shared.add_misfit(misfit);
     }
 
-    fn run_misfit(&self, wanted: impl Fn(&Job) -> bool) -> bool {
-        self.shared.misfits.take(wanted).map(|job| self.execute(job)).is_some()
-    }
-
-    fn run_foreign(&self, job: Option<Job>) -> bool {
-        job.map(|job| self.execute_foreign(job)).is_some()
+    fn find_misfit(&self, wanted: impl Fn(&Job) -> bool) -> Found {
+        Found::part(self.shared.misfits.take(wanted))
     }
 
     fn find_detached(&self) -> Option<Job> {

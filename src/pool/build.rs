@@ -1,0 +1,133 @@
+//! How a pool is put together.
+
+use crate::error::{Error, Kind};
+use crate::monitor::cgroup;
+use crate::pool::affinity::{self, Placement};
+use crate::pool::builder::ThreadPoolBuilder;
+use crate::pool::crew::Crew;
+use crate::pool::size;
+use crate::pool::spawner::ThreadSpawn;
+use crate::pool::thread::{Seat, ThreadBuilder};
+use crate::pool::thread_pool::ThreadPool;
+use crate::sync::fence;
+use crate::sync::{self, Ordering};
+use crate::worker::local::{Deques, Local};
+use crate::worker::shared::Shared;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
+    /// Builds the pool; its threads have started, start handlers included.
+    ///
+    /// # Errors
+    /// If a thread can't be started (those that were are stopped and joined), if the
+    /// number of threads is above [`max_num_threads`](crate::max_num_threads), if `FILCH_NUM_THREADS` is consulted
+    /// and isn't a number, if [`Pinning::Explicit`](crate::Pinning::Explicit) names a CPU that the process may not
+    /// use, or if [`use_current_thread`](Self::use_current_thread) is asked for on a
+    /// worker of another pool.
+    pub fn build(mut self) -> Result<ThreadPool, Error> {
+        fence::prepare();
+        // Miri would spend longer on these files than on the pool.
+        let quota = if cfg!(miri) { None } else { cgroup::cpu_quota(Path::new("/")) };
+        let workers = size::num_threads(self.num_threads, quota)?;
+        if self.use_current_thread && Local::with_current(|current| current.is_some()) {
+            return Err(Error::new(Kind::CurrentThreadInPool));
+        }
+        let max = size::max_threads(self.max_threads, workers, S::MAY_HIRE)?;
+        let fractional = quota.is_some_and(|quota| quota.is_fractional());
+        let placement = Placement::new(self.pinning.take(), workers, fractional)?;
+        let deques: Vec<_> = (0..workers).map(|_| Deques::default()).collect();
+        let handlers = std::mem::take(&mut self.handlers);
+        let shared = Arc::new(Shared::new(&deques, max, self.wait_policy, handlers));
+        let crew = Arc::new(Crew::new(self.stack_size));
+        if S::MAY_HIRE {
+            let (crew, weak) = (Arc::clone(&crew), Arc::downgrade(&shared));
+            let hire = move |index| match weak.upgrade() {
+                Some(shared) => crew.hire(shared, index),
+                None => Err(io::ErrorKind::NotFound.into()),
+            };
+            let _ = shared.hire.set(Box::new(hire));
+        }
+        let mut pool = ThreadPool::new(Arc::clone(&shared), placement, crew);
+        let mut guest = None;
+        for (index, deques) in deques.into_iter().enumerate() {
+            if index == 0 && self.use_current_thread {
+                guest = Some(Local::new(Arc::clone(&shared), index, deques, true));
+                continue;
+            }
+            let thread = ThreadBuilder {
+                seat: Seat::new(&shared, index),
+                deques,
+                name: self.thread_name.as_mut().map(|name| name(index)),
+                stack_size: self.stack_size,
+                cpu: pool.cpu_of(index),
+            };
+            match self.spawn.start(thread) {
+                Ok(handle) => pool.add_worker(index, handle),
+                // Dropping the pool stops those that have started.
+                Err(cause) => {
+                    return Err(Error::new(Kind::Spawn { worker: index, of: workers, cause }));
+                }
+            }
+        }
+        pool.wait_until_started();
+        if shared.vacant.load(Ordering::Relaxed) {
+            return Err(Error::new(Kind::NeverRun));
+        }
+        if let Some(guest) = guest {
+            pool.adopt(guest);
+        }
+        Ok(pool)
+    }
+}
+
+impl ThreadPoolBuilder {
+    /// Builds a pool whose threads may borrow from the caller: each thread calls
+    /// `wrapper`, which is to call [`ThreadBuilder::run`]; `with_pool` uses the pool. All
+    /// threads have ended when this returns.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    ///
+    /// # Panics
+    /// If `with_pool` or a `wrapper` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let greeting = String::from("hello");
+    /// let length = filch::ThreadPoolBuilder::new().num_threads(2).build_scoped(
+    ///     |thread| {
+    ///         assert_eq!(greeting, "hello"); // borrowed by the worker's thread
+    ///         thread.run()
+    ///     },
+    ///     |pool| pool.install(|| greeting.len()),
+    /// )?;
+    /// assert_eq!(length, 5);
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn build_scoped<W, F, R>(self, wrapper: W, with_pool: F) -> Result<R, Error>
+    where
+        W: Fn(ThreadBuilder) + Sync,
+        F: FnOnce(&ThreadPool) -> R,
+    {
+        sync::thread_scope(|scope| {
+            let wrapper = &wrapper;
+            let pool = self
+                .spawn_handler(|thread| {
+                    let mut spawner = sync::ThreadSpawner::new();
+                    if let Some(name) = thread.name() {
+                        spawner = spawner.name(name.to_owned());
+                    }
+                    if let Some(size) = thread.stack_size() {
+                        spawner = spawner.stack_size(size);
+                    }
+                    affinity::unpinned(|| spawner.spawn_scoped(scope, move || wrapper(thread)))?;
+                    Ok(())
+                })
+                .build()?;
+            Ok(with_pool(&pool))
+        })
+    }
+}

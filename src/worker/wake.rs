@@ -1,0 +1,185 @@
+//! Who is woken when there is work, or the pool comes to its end.
+//!
+//! In this order: an idle worker, unless somebody searches; a worker that waits and is
+//! concerned, since it has a thread; a spare, if a worker has left its seat; and if nobody
+//! runs and no spare can be had, somebody who waits, as a last resort.
+
+use crate::primitive::seats::Spare;
+use crate::sync::Ordering;
+use crate::sync::fence::light_fence;
+use crate::worker::blocked::Blocked;
+use crate::worker::shared::{Job, Shared};
+
+impl Shared {
+    /// Right after work was made visible that anybody idle may run, and those who wait and
+    /// are `concerned`.
+    #[inline]
+    pub fn notify(&self, concerned: impl Fn(usize, Blocked) -> bool) {
+        if !self.wake_idle() && !self.nudge(concerned) {
+            self.notify_others();
+        }
+    }
+
+    /// For work that neither an idle worker nor one that it concerns is going to run.
+    #[inline]
+    fn notify_others(&self) {
+        if !self.start_spare() && self.seats.is_deserted() {
+            // Whoever it is finds that it must help out.
+            self.nudge(|_, _| true);
+        }
+    }
+
+    /// Wakes an idle worker unless somebody searches. Returns whether the work is in good
+    /// hands.
+    #[inline]
+    fn wake_idle(&self) -> bool {
+        match self.idle.notify() {
+            Some(worker) => {
+                self.unpark(worker);
+                true
+            }
+            None => self.idle.searching() > 0,
+        }
+    }
+
+    /// Wakes those who sleep in a wait and whose reason is `concerned`. Returns whether it
+    /// did. For publishers, after a light_fence.
+    fn nudge(&self, concerned: impl Fn(usize, Blocked) -> bool) -> bool {
+        if self.blocked.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let mut nudged = false;
+        for (index, worker) in self.roster() {
+            let why = Blocked::from_word(worker.blocked.load(Ordering::Relaxed));
+            if why == Blocked::Any || why != Blocked::No && concerned(index, why) {
+                self.unpark(index);
+                nudged = true;
+            }
+        }
+        nudged
+    }
+
+    /// For a worker that shows its hidden frames.
+    pub fn notify_exposed(&self, exposer: usize) {
+        let idle = self.wake_idle();
+        // Even if somebody idle was woken: the hunger of the one who waits for what we run
+        // has been answered with that of all others, and it must raise it again.
+        let helper = self.nudge(|_, why| why == Blocked::Thief(exposer));
+        if !idle && !helper {
+            self.notify_others();
+        }
+    }
+
+    /// Hands a stolen job that the thief may not run to whoever may.
+    pub fn add_misfit(&self, misfit: Job) {
+        self.misfits.push(misfit);
+        let idle = self.wake_idle();
+        // The one that waits for it may sleep, and can't be told from the others: the job
+        // is no longer ours to look into.
+        self.nudge(|_, _| true);
+        if !idle {
+            self.start_spare();
+        }
+    }
+
+    /// On behalf of those who sleep, of whatever kind, after a fence and a look that has
+    /// found work: publishers have relied on a search that is over.
+    pub fn pass_on(&self) {
+        match self.idle.wake_one() {
+            Some(worker) => self.unpark(worker),
+            None => _ = self.start_spare() || self.nudge(|_, _| true),
+        }
+    }
+
+    /// Whether anybody sleeps who could be of use.
+    pub fn anyone_rests(&self) -> bool {
+        self.idle.anyone_asleep()
+            || self.blocked.load(Ordering::Relaxed) > 0
+            || self.seats.is_short()
+    }
+
+    /// For whoever has left a seat, after a heavy_fence: if there is work, somebody is to
+    /// take its place. False: there is, and nobody can, nor does anybody run.
+    pub fn hand_over(&self) -> bool {
+        !(self.has_visible() || self.has_hidden())
+            || self.wake_idle()
+            || self.start_spare()
+            || !self.seats.is_deserted()
+    }
+
+    /// Wakes all who sleep in a wait but `worker`.
+    pub fn nudge_others(&self, worker: usize) {
+        self.nudge(|index, _| index != worker);
+    }
+
+    /// Starts a spare if somebody has left a seat. Returns whether it did.
+    #[inline]
+    fn start_spare(&self) -> bool {
+        self.seats.is_short() && self.fill_seat()
+    }
+
+    #[cold]
+    fn fill_seat(&self) -> bool {
+        let Some(spare) = self.seats.fill() else { return false };
+        // It counts as searching from here on, so that nobody starts another for the same
+        // work, and as staff, so that the pool doesn't end without it. Our caller is awake
+        // or inside the gate, so it hasn't ended yet.
+        self.idle.enlist();
+        self.staffed.fetch_add(1, Ordering::Relaxed);
+        let index = match spare {
+            Spare::Benched(index) => {
+                self.unpark(index);
+                return true;
+            }
+            Spare::Unborn(index) => index,
+        };
+        if self.hire.get().is_some_and(|hire| hire(index).is_ok()) {
+            return true;
+        }
+        self.seats.stay_unborn(index);
+        self.unstaff();
+        if self.idle.stop_searching() {
+            light_fence();
+            if let Some(worker) = self.idle.wake_one() {
+                self.unpark(worker);
+            }
+        }
+        false
+    }
+
+    /// Wakes `worker`, whatever it sleeps for. Its token makes it look around once more.
+    pub fn unpark(&self, worker: usize) {
+        if self.worker(worker).parker.unpark() {
+            // Beside the system call that it just cost, a shared count is nothing.
+            self.common.wakes.bump_shared();
+        }
+    }
+
+    /// For a worker that is about to sleep in a wait. A heavy_fence and a last look at what
+    /// it may do follow.
+    pub fn block(&self, worker: usize, why: Blocked) {
+        self.worker(worker).blocked.store(why.into_word(), Ordering::Relaxed);
+        self.blocked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// For that worker, when it is awake again.
+    pub fn unblock(&self, worker: usize) {
+        self.blocked.fetch_sub(1, Ordering::Relaxed);
+        self.worker(worker).blocked.store(Blocked::No.into_word(), Ordering::Relaxed);
+    }
+
+    /// One worker less that must sleep before the pool ends.
+    pub fn unstaff(&self) {
+        self.staffed.fetch_sub(1, Ordering::Relaxed);
+        self.wake_for_the_end();
+    }
+
+    /// Wakes some worker, so that it looks whether the pool has come to its end. If none
+    /// sleeps yet, the last to fall asleep looks anyway.
+    pub fn wake_for_the_end(&self) {
+        light_fence();
+        if let Some(worker) = self.idle.wake_one() {
+            self.unpark(worker);
+        }
+    }
+}
