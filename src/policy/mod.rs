@@ -1,4 +1,5 @@
 //! Floor 4: pure decisions. Numbers in, a decision out; no threads, no clocks.
 
 pub mod ladder;
+pub mod stall;
 pub mod wait;

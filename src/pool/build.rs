@@ -13,6 +13,7 @@ use crate::sync::fence;
 use crate::sync::{self, Ordering};
 use crate::worker::local::{Deques, Local};
 use crate::worker::shared::Shared;
+use crate::worker::watch::Watch;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,12 +40,14 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         let placement = Placement::new(self.pinning.take(), workers, fractional)?;
         let deques: Vec<_> = (0..workers).map(|_| Deques::default()).collect();
         let handlers = std::mem::take(&mut self.handlers);
-        let shared = Arc::new(Shared::new(&deques, max, self.wait_policy, handlers));
+        // Of no use where nobody can take the place of whom it finds.
+        let watch = Watch::new(self.detect_blocking.filter(|_| max > workers));
+        let shared = Arc::new(Shared::new(&deques, max, self.wait_policy, watch, handlers));
         let crew = Arc::new(Crew::new(self.stack_size));
         if S::MAY_HIRE {
             let (crew, weak) = (Arc::clone(&crew), Arc::downgrade(&shared));
-            let hire = move |index| match weak.upgrade() {
-                Some(shared) => crew.hire(shared, index),
+            let hire = move |post| match weak.upgrade() {
+                Some(shared) => crew.hire(shared, post),
                 None => Err(io::ErrorKind::NotFound.into()),
             };
             let _ = shared.hire.set(Box::new(hire));

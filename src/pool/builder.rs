@@ -8,6 +8,11 @@ use crate::pool::thread::ThreadBuilder;
 use crate::worker::handlers::Handlers;
 use std::fmt;
 use std::io;
+use std::time::Duration;
+
+/// Long enough that a task which waits now and then for a page of a file isn't taken for
+/// one that has blocked; short enough that people who wait for the others don't notice.
+const DETECT_BLOCKING: Duration = Duration::from_millis(10);
 
 type ThreadName = dyn FnMut(usize) -> String;
 
@@ -31,6 +36,7 @@ pub struct ThreadPoolBuilder<S = DefaultSpawn> {
     pub(super) num_threads: usize,
     pub(super) max_threads: Option<usize>,
     pub(super) wait_policy: WaitPolicy,
+    pub(super) detect_blocking: Option<Duration>,
     pub(super) use_current_thread: bool,
     pub(super) pinning: Option<Pinning>,
     pub(super) stack_size: Option<usize>,
@@ -45,6 +51,7 @@ impl Default for ThreadPoolBuilder {
             num_threads: 0,
             max_threads: None,
             wait_policy: WaitPolicy::default(),
+            detect_blocking: Some(DETECT_BLOCKING),
             use_current_thread: false,
             pinning: None,
             stack_size: None,
@@ -100,6 +107,37 @@ impl<S> ThreadPoolBuilder<S> {
     /// What a worker may run while it waits. Default: [`WaitPolicy::Descendants`].
     pub fn wait_policy(mut self, policy: WaitPolicy) -> Self {
         self.wait_policy = policy;
+        self
+    }
+
+    /// After how long a worker that sleeps in the kernel in the midst of a task, in a system
+    /// call or for a lock, say, counts as blocked, so that a spare takes its place, as if the
+    /// task had called [`blocking`](crate::blocking). `None` switches that off. A worker is
+    /// found out within twice this time. Default: 10 ms.
+    ///
+    /// A thread of its own looks into `/proc` that often, but only while work waits and all
+    /// workers are busy; else it sleeps. So this works on Linux only.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let pool = filch::ThreadPoolBuilder::new()
+    ///     .num_threads(1)
+    ///     .detect_blocking(Some(Duration::from_millis(5)))
+    ///     .build()?;
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// # if cfg!(target_os = "linux") {
+    /// // Without a second thread, neither would end.
+    /// let received = pool.spawn_handle(move || receiver.recv().unwrap());
+    /// pool.spawn(move || sender.send(42).unwrap());
+    /// assert_eq!(received.join().unwrap(), 42);
+    /// # }
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn detect_blocking(mut self, after: Option<Duration>) -> Self {
+        self.detect_blocking = after;
         self
     }
 
@@ -180,6 +218,7 @@ impl<S> ThreadPoolBuilder<S> {
             num_threads: self.num_threads,
             max_threads: self.max_threads,
             wait_policy: self.wait_policy,
+            detect_blocking: self.detect_blocking,
             use_current_thread: self.use_current_thread,
             pinning: self.pinning,
             stack_size: self.stack_size,

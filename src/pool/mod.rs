@@ -9,3 +9,4 @@ pub mod size;
 pub mod spawner;
 pub mod thread;
 pub mod thread_pool;
+pub mod watcher;

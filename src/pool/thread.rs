@@ -3,6 +3,7 @@
 //! This file is `unsafe` because the thread-local refers to the worker's frame, and for
 //! latches that may be freed once they are set.
 
+use crate::monitor::thread::current_tid;
 use crate::pool::affinity;
 use crate::primitive::latch::Latch;
 use crate::sync::{Ordering, ThreadHandle, ThreadSpawner};
@@ -133,6 +134,11 @@ pub fn run_spare(shared: Arc<Shared>, index: usize) {
 /// `guarded` see to it.
 fn serve(local: &Local) {
     let Local { shared, index, .. } = local;
+    if shared.watch.after.is_some()
+        && let Some(tid) = current_tid()
+    {
+        let _ = local.remote().tid.set(tid);
+    }
     guarded(shared, shared.handlers.start.as_deref(), *index);
     // SAFETY: `shared` keeps the latch alive, and only this worker sets it.
     unsafe { Latch::set(&raw const local.remote().started) };

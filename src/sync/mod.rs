@@ -28,8 +28,8 @@ pub use std::{
 /// Threads, for the pool. A model never starts a whole pool, so these are std's
 /// under loom too.
 pub use std::thread::{
-    Builder as ThreadSpawner, JoinHandle as ThreadHandle, ThreadId, available_parallelism,
-    current as current_thread, scope as thread_scope,
+    Builder as ThreadSpawner, JoinHandle as ThreadHandle, Thread, ThreadId, available_parallelism,
+    current as current_thread, park, park_timeout, scope as thread_scope,
 };
 
 /// Statistics use these even under loom: they order nothing, and each would

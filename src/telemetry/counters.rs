@@ -91,6 +91,8 @@ counters! {
         /// Jobs that a waiting worker ran although they are no part of what it waits for,
         /// because no other worker could: each might have wanted a lock that it holds.
         last_resorts,
+        /// Workers that the watch found asleep in the midst of a task.
+        stalls,
         /// Panics that no caller could be told of: in a detached task, or beside an earlier
         /// panic of the same join or scope.
         panics,

@@ -6,6 +6,7 @@ use crate::queue::lane::Pulled;
 use crate::sync::fence::heavy_fence;
 use crate::sync::{Ordering, spin_loop, yield_now};
 use crate::worker::local::Local;
+use crate::worker::presence::Due;
 use crate::worker::shared::Job;
 
 /// How an attempt to sleep ended.
@@ -109,11 +110,15 @@ impl Local {
     /// As above, for a spare that was busy: whoever is left runs what there is.
     pub fn sleep_on_the_bench(&self) {
         let shared = &self.shared;
+        let presence = &self.remote().presence;
+        // The watch can't have taken a seat that it sees us use: we are between two jobs.
+        let _ = presence.leave();
         shared.unstaff();
         while shared.seats.is_benched(self.index) && !shared.idle.has_ended() {
             self.counters().parks.bump();
             self.remote().parker.park();
         }
+        presence.back();
     }
 
     /// Leaves its seat, and sees to it that somebody takes its place if there is work. For
@@ -148,7 +153,11 @@ impl Local {
                 Pulled::Nothing if self.end_if_last() => Rest::Cancelled,
                 Pulled::Nothing => {
                     self.counters().parks.bump();
+                    if self.remote().presence.rest() == Due::ComeBack {
+                        shared.seats.come_back();
+                    }
                     self.remote().parker.park();
+                    self.remote().presence.back();
                     Rest::Woken
                 }
             }
@@ -172,6 +181,7 @@ impl Local {
             && shared.idle.end(shared.staffed.load(Ordering::Relaxed), nothing_left);
         if ended {
             shared.roster().for_each(|(worker, _)| shared.unpark(worker));
+            shared.watch.wake();
         }
         ended
     }

@@ -8,6 +8,7 @@ use crate::primitive::rng::Rng;
 use crate::queue::deque::Deque;
 use crate::queue::lane::Lane;
 use crate::telemetry::counters::WorkerCounters;
+use crate::worker::presence::Due;
 use crate::worker::shared::{Job, Remote, Shared};
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
@@ -34,8 +35,6 @@ pub struct Local {
     pub woken_in_vain: Cell<bool>,
     /// Jobs it is in the midst of, one inside the other.
     pub nesting: Cell<usize>,
-    /// Whether it holds one of the pool's seats.
-    seated: Cell<bool>,
     /// Whether its thread is the pool's own, or only a guest (`use_current_thread`).
     pub guest: bool,
 }
@@ -80,7 +79,6 @@ impl Local {
             turn: Cell::new(0),
             woken_in_vain: Cell::new(false),
             nesting: Cell::new(0),
-            seated: Cell::new(true),
             guest,
         }
     }
@@ -192,17 +190,17 @@ impl Local {
     /// [`come_back`](Self::come_back) wants to know. A heavy_fence and a last look follow.
     #[must_use]
     pub fn leave_seat(&self) -> bool {
-        let seated = self.seated.replace(false);
-        if seated {
+        let due = self.remote().presence.leave();
+        if due == Some(Due::Leave) {
             self.shared.seats.leave();
         }
-        seated
+        due.is_some()
     }
 
     pub fn come_back(&self, left: bool) {
         if left {
             self.shared.seats.come_back();
-            self.seated.set(true);
+            self.remote().presence.back();
         }
     }
 

@@ -6,6 +6,7 @@ use crate::job::FrameRef;
 use crate::policy::ladder::Ladder;
 use crate::sync::Ordering;
 use crate::worker::local::Local;
+use crate::worker::presence::Due;
 use crate::worker::shared::Job;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -22,6 +23,9 @@ impl Local {
     }
 
     fn next(&self) -> Option<Job> {
+        if self.remote().presence.settle() == Due::ComeBack {
+            self.shared.seats.come_back();
+        }
         if self.is_spare() && self.shared.seats.sit_out_if_crowded(self.index) {
             self.sleep_on_the_bench();
             return self.search(Ladder::default());

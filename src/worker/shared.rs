@@ -18,6 +18,8 @@ use crate::telemetry::counters::{Counters, WorkerCounters};
 use crate::worker::blocked::Blocked;
 use crate::worker::handlers::Handlers;
 use crate::worker::local::{Deques, Local};
+use crate::worker::presence::Presence;
+use crate::worker::watch::Watch;
 use crossbeam_utils::CachePadded;
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -38,6 +40,9 @@ pub struct Remote {
     pub parker: Arc<Parker>,
     /// What it waits for while it sleeps in a wait: a [`Blocked`].
     pub(super) blocked: AtomicUsize,
+    pub presence: Presence,
+    /// Its thread, for the watch.
+    pub tid: OnceLock<u32>,
     /// How many jobs it runs that are no part of the taken frame it is in the midst of.
     pub foreign: AtomicUsize,
     pub counters: CachePadded<WorkerCounters>,
@@ -60,8 +65,16 @@ pub enum Job {
     Task(JobRef<Local>),
 }
 
-/// Starts a thread for the spare with this index.
-pub type Hire = dyn Fn(usize) -> io::Result<()> + Send + Sync;
+/// What a pool starts threads for when it has been built.
+#[derive(Clone, Copy, Debug)]
+pub enum Post {
+    /// The spare with this index.
+    Spare(usize),
+    Watch,
+}
+
+/// Starts a thread.
+pub type Hire = dyn Fn(Post) -> io::Result<()> + Send + Sync;
 
 pub struct Shared {
     /// The workers that are there from the start, one for each seat.
@@ -71,7 +84,8 @@ pub struct Shared {
     /// How many of the spares have ever been there.
     opened: AtomicUsize,
     pub seats: Seats,
-    /// How a spare gets a thread. Not set in a pool that has none.
+    pub watch: Watch,
+    /// How a spare, or the watch, gets a thread. Not set in a pool that can have neither.
     pub hire: OnceLock<Box<Hire>>,
     pub wait_policy: WaitPolicy,
     /// Detached tasks from outside.
@@ -102,13 +116,20 @@ pub struct Shared {
 impl Shared {
     /// A pool with room for a worker for each of `deques`, and for spares up to `max` in all;
     /// none is staffed yet.
-    pub fn new(deques: &[Deques], max: usize, wait_policy: WaitPolicy, handlers: Handlers) -> Self {
+    pub fn new(
+        deques: &[Deques],
+        max: usize,
+        wait_policy: WaitPolicy,
+        watch: Watch,
+        handlers: Handlers,
+    ) -> Self {
         static NEXT_ID: global::AtomicUsize = global::AtomicUsize::new(0);
         Self {
             regulars: deques.iter().map(Remote::new).collect(),
             spares: (deques.len()..max).map(|_| OnceLock::new()).collect(),
             opened: AtomicUsize::new(0),
             seats: Seats::new(deques.len(), max),
+            watch,
             hire: OnceLock::new(),
             wait_policy,
             injected: Injector::new(),
@@ -138,6 +159,8 @@ impl Remote {
             inbox: Injector::new(),
             parker: Arc::new(Parker::new()),
             blocked: AtomicUsize::new(Blocked::No.into_word()),
+            presence: Presence::new(),
+            tid: OnceLock::new(),
             foreign: AtomicUsize::new(0),
             counters: CachePadded::default(),
             started: Latch::new(),
@@ -209,6 +232,11 @@ impl Shared {
     pub fn has_visible(&self) -> bool {
         !(self.injected.is_empty() && self.calls.is_empty() && self.misfits.is_empty())
             || self.workers().any(Remote::has_visible)
+    }
+
+    /// Whether there is work that some worker could take.
+    pub fn has_work(&self) -> bool {
+        self.has_visible() || self.has_hidden()
     }
 
     /// Whether frames hide in some lane.

@@ -6,9 +6,10 @@
 
 use crate::primitive::seats::Spare;
 use crate::sync::Ordering;
-use crate::sync::fence::light_fence;
+use crate::sync::fence::{heavy_fence, light_fence};
 use crate::worker::blocked::Blocked;
-use crate::worker::shared::{Job, Shared};
+use crate::worker::presence::Due;
+use crate::worker::shared::{Job, Post, Remote, Shared};
 
 impl Shared {
     /// Right after work was made visible that anybody idle may run, and those who wait and
@@ -23,9 +24,15 @@ impl Shared {
     /// For work that neither an idle worker nor one that it concerns is going to run.
     #[inline]
     fn notify_others(&self) {
-        if !self.start_spare() && self.seats.is_deserted() {
+        if self.start_spare() {
+            return;
+        }
+        if self.seats.is_deserted() {
             // Whoever it is finds that it must help out.
             self.nudge(|_, _| true);
+        }
+        if !self.watch.is_armed() {
+            self.arm_watch();
         }
     }
 
@@ -87,7 +94,12 @@ impl Shared {
     pub fn pass_on(&self) {
         match self.idle.wake_one() {
             Some(worker) => self.unpark(worker),
-            None => _ = self.start_spare() || self.nudge(|_, _| true),
+            None => {
+                if !self.start_spare() {
+                    self.nudge(|_, _| true);
+                    self.arm_watch();
+                }
+            }
         }
     }
 
@@ -96,15 +108,13 @@ impl Shared {
         self.idle.anyone_asleep()
             || self.blocked.load(Ordering::Relaxed) > 0
             || self.seats.is_short()
+            || !self.watch.is_armed()
     }
 
     /// For whoever has left a seat, after a heavy_fence: if there is work, somebody is to
     /// take its place. False: there is, and nobody can, nor does anybody run.
     pub fn hand_over(&self) -> bool {
-        !(self.has_visible() || self.has_hidden())
-            || self.wake_idle()
-            || self.start_spare()
-            || !self.seats.is_deserted()
+        !self.has_work() || self.wake_idle() || self.start_spare() || !self.seats.is_deserted()
     }
 
     /// Wakes all who sleep in a wait but `worker`.
@@ -133,7 +143,7 @@ impl Shared {
             }
             Spare::Unborn(index) => index,
         };
-        if self.hire.get().is_some_and(|hire| hire(index).is_ok()) {
+        if self.hire(Post::Spare(index)) {
             return true;
         }
         self.seats.stay_unborn(index);
@@ -145,6 +155,46 @@ impl Shared {
             }
         }
         false
+    }
+
+    fn hire(&self, post: Post) -> bool {
+        self.hire.get().is_some_and(|hire| hire(post).is_ok())
+    }
+
+    /// All are busy, and there is work: perhaps some of them only seem to be.
+    #[cold]
+    fn arm_watch(&self) {
+        if self.watch.arm() {
+            // Without a thread it stays armed, and nobody tries again.
+            self.hire(Post::Watch);
+        }
+    }
+
+    /// For the watch, when there is nothing to watch: see watch.rs.
+    pub fn go_off_watch(&self) {
+        self.watch.disarm();
+        self.raise_hunger();
+        heavy_fence();
+        if self.has_work() {
+            self.watch.arm();
+        }
+    }
+
+    /// The watch has found this worker asleep in a task: somebody takes its place.
+    pub fn stall(&self, worker: &Remote) {
+        if worker.presence.stall() == Due::Leave {
+            self.common.stalls.bump_shared();
+            self.seats.leave();
+            heavy_fence();
+            let _ = self.hand_over();
+        }
+    }
+
+    /// The watch has found that it runs again.
+    pub fn resume(&self, worker: &Remote) {
+        if worker.presence.resume() == Due::ComeBack {
+            self.seats.come_back();
+        }
     }
 
     /// Wakes `worker`, whatever it sleeps for. Its token makes it look around once more.

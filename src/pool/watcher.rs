@@ -1,0 +1,65 @@
+//! The watch over workers that block without saying so: a worker that sleeps in the kernel
+//! in the midst of a task gives up its seat until it runs again.
+
+use crate::monitor::thread::ThreadFiles;
+use crate::policy::stall::Stall;
+use crate::sync::{park, park_timeout};
+use crate::worker::shared::{Remote, Shared};
+
+/// How many looks in a row that found nothing to do end its duty: so that a program that
+/// works in bursts doesn't wake it for each.
+const QUIET: u32 = 10;
+
+/// What the watch knows of one worker.
+#[derive(Default)]
+struct Watched {
+    /// Opened at the first look. None inside: they can't be.
+    files: Option<Option<ThreadFiles>>,
+    stall: Stall,
+}
+
+impl Watched {
+    fn is_asleep(&mut self, worker: &Remote) -> bool {
+        let open = || worker.tid.get().and_then(|&tid| ThreadFiles::open(tid).ok());
+        let files = self.files.get_or_insert_with(open);
+        self.stall.look(files.as_ref().and_then(ThreadFiles::read))
+    }
+}
+
+/// Watches until the pool has come to its end. Called by a thread of its own.
+pub fn watch(shared: &Shared) {
+    let Some(after) = shared.watch.after else { return };
+    let mut watched: Vec<Watched> = Vec::new();
+    watched.resize_with(shared.max_workers(), Watched::default);
+    let mut quiet = 0;
+    shared.watch.begin();
+    while !shared.idle.has_ended() {
+        if !shared.watch.is_armed() {
+            park();
+            continue;
+        }
+        park_timeout(after);
+        let waits = shared.has_work();
+        let mut stalls = false;
+        for (index, worker) in shared.roster() {
+            let watched = &mut watched[index];
+            if worker.presence.is_stalled() {
+                if watched.is_asleep(worker) {
+                    stalls = true;
+                } else {
+                    shared.resume(worker);
+                }
+            } else if !waits || !worker.presence.is_busy() {
+                watched.stall.forget();
+            } else if watched.is_asleep(worker) {
+                shared.stall(worker);
+                stalls = true;
+            }
+        }
+        quiet = if waits || stalls { 0 } else { quiet + 1 };
+        if quiet > QUIET {
+            quiet = 0;
+            shared.go_off_watch();
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Workers that block in the kernel without saying so are found and replaced.
+
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::{builder, pool, wait_until};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, mpsc};
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn a_task_does_not_wait_for_tasks_that_sleep() {
+    let pool = pool(2);
+    let awake = Arc::new(AtomicUsize::new(0));
+    let (begun, begin) = mpsc::channel();
+    for _ in 0..2 {
+        let (awake, begun) = (Arc::clone(&awake), begun.clone());
+        pool.spawn(move || {
+            begun.send(()).unwrap();
+            // Long beside the 20 ms in which a sleeper is to be found.
+            thread::sleep(Duration::from_secs(2));
+            awake.fetch_add(1, SeqCst);
+        });
+    }
+    (0..2).for_each(|_| begin.recv().unwrap());
+    let awake_then = pool.spawn_handle(move || awake.load(SeqCst)).join().unwrap();
+    assert_eq!(awake_then, 0, "the third task waited for one of the first two");
+    assert!(pool.counters().stalls > 0);
+}
+
+#[test]
+fn the_arms_of_a_join_may_wait_for_each_other() {
+    for workers in [1, 2] {
+        let pool = pool(workers);
+        for _ in 0..3 {
+            let (sender, receiver) = mpsc::channel();
+            let got = pool.join(move || receiver.recv(), move || sender.send(workers).unwrap());
+            assert_eq!(got.0, Ok(workers));
+        }
+    }
+}
+
+/// More tasks than workers, none of which can end before all have begun.
+#[test]
+fn tasks_may_wait_for_more_tasks_than_there_are_workers() {
+    let pool = pool(2);
+    let barrier = Barrier::new(8);
+    pool.scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|_| _ = barrier.wait());
+        }
+    });
+}
+
+#[test]
+fn spares_retire_when_those_who_slept_are_back() {
+    let pool = pool(1);
+    for round in 0..3 {
+        let (sender, receiver) = mpsc::channel::<()>();
+        let sleeper = pool.spawn_handle(move || receiver.recv().unwrap());
+        pool.spawn(move || sender.send(()).unwrap());
+        sleeper.join().unwrap();
+        // One runs again, and at a time: who adds up without a lock would lose some.
+        let (sum, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        wait_until(|| {
+            let (sum, most) = (Arc::clone(&sum), Arc::clone(&most));
+            most.store(0, SeqCst);
+            pool.scope(|scope| {
+                for _ in 0..100 {
+                    scope.spawn(|_| {
+                        most.fetch_max(sum.fetch_add(1, SeqCst) + 1, SeqCst);
+                        std::hint::black_box((0..1000).sum::<u64>());
+                        sum.fetch_sub(1, SeqCst);
+                    });
+                }
+            });
+            most.load(SeqCst) == 1
+        });
+        let stalls = pool.counters().stalls;
+        assert!(stalls > round, "found once a round, not {stalls} times in {round}");
+    }
+}
+
+#[test]
+fn nobody_is_taken_for_blocked_who_computes() {
+    let pool = pool(2);
+    let spin = || {
+        let begin = std::time::Instant::now();
+        while begin.elapsed() < Duration::from_millis(60) {
+            std::hint::spin_loop();
+        }
+    };
+    pool.scope(|scope| (0..6).for_each(|_| scope.spawn(|_| spin())));
+    assert_eq!(pool.counters().stalls, 0);
+}
+
+#[test]
+fn detection_can_be_switched_off() {
+    let pool: common::Pool = builder(1).detect_blocking(None).into();
+    let (sender, receiver) = mpsc::channel();
+    let sleeper = pool.spawn_handle(move || receiver.recv().unwrap());
+    pool.spawn(|| ());
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(pool.counters().stalls, 0);
+    sender.send(7).unwrap();
+    assert_eq!(sleeper.join().unwrap(), 7);
+}
+
+/// An idle pool has no use for its watch, and it doesn't tick. In a process of its own: the
+/// watch is known by its name.
+#[test]
+fn the_watch_goes_off_duty() {
+    common::child_succeeds("the_watch_goes_off_duty", &[], || {
+        let pool = pool(1);
+        let (sender, receiver) = mpsc::channel::<()>();
+        let sleeper = pool.spawn_handle(move || receiver.recv().unwrap());
+        pool.spawn(move || sender.send(()).unwrap());
+        sleeper.join().unwrap();
+        let watch = thread_named("filch-watch");
+        let switches = || {
+            let status = std::fs::read_to_string(watch.join("status")).unwrap();
+            let line = status.lines().find(|line| line.starts_with("voluntary_ctxt")).unwrap();
+            line.split_whitespace().last().unwrap().parse::<u64>().unwrap()
+        };
+        wait_until(|| {
+            let before = switches();
+            // Ten ticks, were it on duty.
+            thread::sleep(Duration::from_millis(100));
+            switches() == before
+        });
+    });
+}
+
+fn thread_named(name: &str) -> std::path::PathBuf {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let named = |task: &std::path::PathBuf| {
+        std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
+    };
+    tasks.map(|task| task.unwrap().path()).find(named).expect("a watch")
+}
+
+#[test]
+fn pools_with_a_watch_end() {
+    for _ in 0..20 {
+        let pool = pool(1);
+        let (sender, receiver) = mpsc::channel::<()>();
+        pool.spawn(move || receiver.recv().unwrap());
+        pool.spawn(move || sender.send(()).unwrap());
+        pool.shutdown().unwrap();
+    }
+}
