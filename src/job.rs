@@ -21,6 +21,7 @@ pub use stack::StackJob;
 
 use crate::primitive::count_latch::CountLatch;
 use crate::primitive::latch::Latch;
+use crate::sync::cell::UnsafeCell;
 use std::any::Any;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -119,7 +120,7 @@ reference!(ScopeJobRef, ScopeHeader);
 pub struct Frame<C> {
     header: Header<C>,
     /// Made by whoever takes the frame off its owner's lane: most joins never need one.
-    latch: MaybeUninit<Latch>,
+    latch: UnsafeCell<MaybeUninit<Latch>>,
 }
 
 impl<C> JobRef<C> {
@@ -142,16 +143,19 @@ impl<C> FrameRef<C> {
     /// Makes the frame's latch, so that somebody else can run it.
     ///
     /// # Safety
-    /// Called once, before anybody else may see the frame or anybody asks for its latch.
+    /// Called once, before anybody else may run the frame, and under the claim of the lane
+    /// that it lies on: its owner asks for the latch when it has had the claim since.
     pub unsafe fn arm(&self) {
-        // SAFETY: alive until run, and ours alone for now.
-        unsafe { (&raw mut (*self.0.as_ptr()).latch).cast::<Latch>().write(Latch::new()) }
+        // SAFETY: alive until run. No reference is made to the rest of the frame.
+        let cell = unsafe { &(*self.0.as_ptr()).latch };
+        // SAFETY: nobody else looks yet, by the caller's promise.
+        cell.with_mut(|latch| _ = unsafe { (*latch).write(Latch::new()) });
     }
 
     /// The latch that is set when the frame has run, once it is [armed](Self::arm).
     pub fn latch(&self) -> *const Latch {
-        // SAFETY: alive until run. No reference is made to the rest of the frame.
-        unsafe { (&raw const (*self.0.as_ptr()).latch).cast() }
+        // SAFETY: as in `arm`.
+        unsafe { &(*self.0.as_ptr()).latch }.with(|latch| latch.cast())
     }
 }
 

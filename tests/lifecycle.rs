@@ -587,3 +587,17 @@ fn a_global_pool_with_a_guest_works() {
         });
     });
 }
+
+#[test]
+fn what_a_rejected_call_has_captured_is_dropped() {
+    let pool = pool(1);
+    pool.shutdown().unwrap();
+    let dropped = Count::default();
+    let captured = OnDrop(|| dropped.bump());
+    panic_of(|| {
+        pool.install(move || {
+            let _captured = captured;
+        });
+    });
+    assert_eq!(dropped.get(), 1);
+}

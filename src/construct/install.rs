@@ -77,7 +77,11 @@ pub fn call<R: Send>(
     let frame = unsafe { job.as_frame() };
     // SAFETY: nobody else sees it yet.
     unsafe { frame.arm() };
-    shared.submit(|| shared.call(Job::Call(frame)))?;
+    if shared.submit(|| shared.call(Job::Call(frame))).is_none() {
+        // SAFETY: nobody has seen it.
+        unsafe { job.discard() };
+        return None;
+    }
     // SAFETY: armed, above.
     wait(unsafe { job.latch() });
     // SAFETY: the latch is set, and this is the only place that takes the result.

@@ -208,7 +208,8 @@ where
         }
     }
 
-    /// The worker whose lane it is on: nobody stops being a worker with a join open.
+    /// The worker whose lane it is on: nobody stops being a worker with a frame on its lane.
+    /// Not to be asked once `b` has begun here, which may end a guest's time as one.
     fn local(&self) -> &Local {
         // SAFETY: used during this join only.
         unsafe { Local::current() }.expect("filch: a join has lost its worker")

@@ -23,7 +23,10 @@ where
     #[inline(always)]
     pub fn new(work: F) -> Self {
         Self {
-            frame: Frame { header: Header { run: Self::run_taken }, latch: MaybeUninit::uninit() },
+            frame: Frame {
+                header: Header { run: Self::run_taken },
+                latch: UnsafeCell::new(MaybeUninit::uninit()),
+            },
             work: UnsafeCell::new(ManuallyDrop::new(work)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
         }
@@ -35,7 +38,7 @@ where
     /// The frame has been [armed](FrameRef::arm), and this thread knows.
     pub unsafe fn latch(&self) -> &Latch {
         // SAFETY: made, by the caller's promise.
-        unsafe { self.frame.latch.assume_init_ref() }
+        self.frame.latch.with(|latch| unsafe { (*latch).assume_init_ref() })
     }
 
     /// # Safety
@@ -57,6 +60,15 @@ where
         work(moved)
     }
 
+    /// Drops the work, which nobody is to do.
+    ///
+    /// # Safety
+    /// As for [`run_here`](Self::run_here), in whose place it is called.
+    pub unsafe fn discard(&self) {
+        // SAFETY: dropped once, by the caller's promise.
+        self.work.with_mut(|work| unsafe { ManuallyDrop::drop(&mut *work) });
+    }
+
     /// The result of a job that somebody else has run.
     ///
     /// # Safety
@@ -76,7 +88,9 @@ where
         let outcome = catch_unwind(AssertUnwindSafe(|| work(true)));
         // SAFETY: as above: ours alone until the latch is set.
         result.with_mut(|result| unsafe { (*result).write(outcome) });
-        // SAFETY: alive, and set only here.
-        unsafe { Latch::set((&raw const (*this).frame.latch).cast()) }
+        // SAFETY: alive.
+        let latch = unsafe { &(*this).frame.latch }.with(|latch| latch.cast());
+        // SAFETY: armed before it could be taken, and set only here.
+        unsafe { Latch::set(latch) }
     }
 }

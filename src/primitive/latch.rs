@@ -1,6 +1,6 @@
 //! A latch: unset, then set once, with at most one thread or future that waits.
 //!
-//! The whole state is one word, so that a join pays a single store for it:
+//! The whole state is one word, made by a single store:
 //!
 //! | word             | meaning                                                         |
 //! |------------------|-----------------------------------------------------------------|

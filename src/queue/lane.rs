@@ -34,7 +34,8 @@
 //! * A frame gets its latch, which no other needs, from whoever takes it off the lane: under
 //!   the claim, so that its owner, who learns of it in [`Lane::reclaim`], sees it made.
 //! * Where light fences are not free the capacity is zero: every join goes straight to
-//!   the deque, at a deque's cost, and nothing is ever hidden or pulled.
+//!   the deque, at a deque's cost. Between push and exposure its frame may still be pulled;
+//!   that needs no fence, since above the capacity the owner must have the claim first.
 //!
 //! Model: loom-tests/tests/lane.rs. This file is `unsafe` for the owner's promise to be
 //! one thread and for the unchecked slot of a push.
@@ -268,7 +269,7 @@ impl<C> Lane<C> {
         }
         self.exposed.store(oldest + 1, Ordering::Relaxed);
         heavy_fence();
-        // ORDERING: Acquire; pairs with the stores of depth in push, pop and expose.
+        // ORDERING: Acquire; pairs with the stores of depth in push and pop.
         let pulled = if self.depth.load(Ordering::Acquire) > oldest {
             let frame = self.slots[oldest].load(Ordering::Relaxed);
             // SAFETY: below depth, so push put it there; and its owner sees `exposed`

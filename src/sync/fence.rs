@@ -45,7 +45,7 @@ pub fn light_fence() {
 pub use kernel::heavy_fence;
 
 /// [`light_fence`] for code that runs only where [`asymmetric`] is true anyway: the
-/// join lane, which keeps no frame without it.
+/// join lane, which without it shows each frame before its join goes on.
 pub use kernel::lane_fence;
 
 /// Whether a light fence costs nothing here, and so whether join lanes are used.
