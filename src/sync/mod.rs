@@ -5,6 +5,7 @@
 pub mod cell;
 pub mod fence;
 pub mod futex;
+pub mod stack;
 
 #[cfg(loom)]
 pub use loom::{

@@ -91,6 +91,9 @@ counters! {
         /// Jobs that a waiting worker ran although they are no part of what it waits for,
         /// because no other worker could: each might have wanted a lock that it holds.
         last_resorts,
+        /// Times a worker went to sleep in a wait without a look for work to help with, because
+        /// its stack was nearly used up.
+        refusals,
         /// Workers that the watch found asleep in the midst of a task.
         stalls,
         /// Panics that no caller could be told of: in a detached task, or beside an earlier

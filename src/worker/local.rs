@@ -7,6 +7,7 @@ use crate::job::{FrameRef, JobRef, ScopeJobRef};
 use crate::primitive::rng::Rng;
 use crate::queue::deque::Deque;
 use crate::queue::lane::Lane;
+use crate::sync::stack::Stack;
 use crate::telemetry::counters::WorkerCounters;
 use crate::worker::presence::Due;
 use crate::worker::shared::{Job, Remote, Shared};
@@ -29,6 +30,8 @@ pub struct Local {
     pub index: usize,
     pub deques: Deques,
     pub rng: Rng,
+    /// Its thread's.
+    pub stack: Stack,
     /// Counts searches, so that work from outside gets its turn.
     pub turn: Cell<u32>,
     /// Whether it was woken for nothing last time.
@@ -67,6 +70,7 @@ impl Drop for Guests {
 }
 
 impl Local {
+    /// For the thread that is to be the worker.
     pub fn new(shared: Arc<Shared>, index: usize, deques: Deques, guest: bool) -> Self {
         let rng = Rng::new(index as u64);
         let remote = NonNull::from(shared.worker(index));
@@ -76,6 +80,7 @@ impl Local {
             index,
             deques,
             rng,
+            stack: Stack::current(),
             turn: Cell::new(0),
             woken_in_vain: Cell::new(false),
             nesting: Cell::new(0),

@@ -107,6 +107,13 @@ impl Local {
         let any = self.shared.wait_policy == WaitPolicy::Any;
         let look_around = |look| match self.remote().inbox.steal() {
             Some(part) => Found::Foreign(Job::Task(part)),
+            // Whatever we took would run on top of what waits here.
+            None if self.stack.is_nearly_used_up() => {
+                if look == Look::Last {
+                    self.counters().refusals.bump();
+                }
+                Found::Nothing
+            }
             None => match help(look) {
                 Found::Nothing if any => self.find_anything(look),
                 found => found,
