@@ -5,8 +5,8 @@ mod common;
 
 use common::*;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 /// SplitMix64 (Steele et al. 2014).
@@ -43,34 +43,67 @@ enum Program {
     Broadcast,
     ScopedBroadcast,
     Yield,
+    /// Within `filch::blocking`.
+    Away(Arc<Self>),
+    /// With one of the locks held. Where locks are nested, the inner one has a higher number.
+    Locked(usize, Arc<Self>),
+    /// A join whose first half doesn't end before the second has.
+    Ahead(Arc<Self>, Arc<Self>),
+    /// A join whose second half doesn't begin before the first has ended.
+    Behind(Arc<Self>, Arc<Self>),
 }
 
 use Program::*;
 
+const LOCKS: usize = 4;
+
+/// Where in a program a part stands.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// How many locks, the lowest ones, it must leave alone.
+    held: usize,
+    /// Whether a worker may wait for it without the pool's knowing. Then it must neither
+    /// volunteer for any work, which could be such a wait, nor need every worker.
+    awaited: bool,
+}
+
 impl Program {
-    fn random(rng: &mut Rng, size: u64) -> Arc<Self> {
+    fn random(rng: &mut Rng, size: u64, place: Place) -> Arc<Self> {
         let parts = |rng: &mut Rng| {
             let count = 1 + rng.below(5.min(size));
-            (0..count).map(|_| Self::random(rng, size / (count + 1))).collect()
+            (0..count).map(|_| Self::random(rng, size / (count + 1), place)).collect()
         };
-        let program = match rng.below(if size > 1 { 20 } else { 6 }) {
+        let Place { held, awaited } = place;
+        let one = |rng: &mut Rng| Self::random(rng, size - 1, place);
+        let half = |rng: &mut Rng| Self::random(rng, size / 2, place);
+        let awaited_half =
+            |rng: &mut Rng| Self::random(rng, size / 2, Place { held, awaited: true });
+        let program = match rng.below(if size > 1 { 25 } else { 6 }) {
             0..2 => Leaf(rng.below(2000)),
             2 => Cancelled(rng.below(4)),
-            3 => Yield,
+            3 if !awaited => Yield,
             // Broadcasts are dear: every worker must wake up.
-            4 => match rng.below(8) {
+            4 if !awaited => match rng.below(8) {
                 0 => Broadcast,
                 1 => ScopedBroadcast,
                 _ => Leaf(1),
             },
             5 if rng.below(8) == 0 => Panic(rng.below(1000)),
-            5 => Leaf(2),
-            6..12 => Join(Self::random(rng, size / 2), Self::random(rng, size / 2)),
+            3..6 => Leaf(2),
+            6..12 => Join(half(rng), half(rng)),
             12..14 => Scope(parts(rng)),
             14..16 => Fifo(parts(rng)),
             16 => Chain(parts(rng)),
             17..19 => Handles(parts(rng)),
-            _ => Detached(parts(rng)),
+            19 => Detached(parts(rng)),
+            20 => Away(one(rng)),
+            21..23 if held < LOCKS => {
+                let lock = held + rng.below((LOCKS - held) as u64) as usize;
+                let place = Place { held: lock + 1, awaited: true };
+                Locked(lock, Self::random(rng, size - 1, place))
+            }
+            21..24 => Behind(awaited_half(rng), half(rng)),
+            _ => Ahead(half(rng), awaited_half(rng)),
         };
         Arc::new(program)
     }
@@ -118,7 +151,8 @@ impl Oracle {
         match program {
             Leaf(work) => Ok(leaf(*work)),
             Panic(number) => Err(*number),
-            Join(a, b) => {
+            Away(part) | Locked(_, part) => self.run(part),
+            Join(a, b) | Ahead(a, b) | Behind(a, b) => {
                 self.totals.joins += 1;
                 let (a, b) = (self.run(a), self.run(b));
                 Ok(mix(a?, b?))
@@ -160,8 +194,13 @@ fn weigh(outcome: Outcome) -> u64 {
     }
 }
 
-/// What tasks that nobody waits for have come to.
-type Aside = Arc<AtomicU64>;
+/// What all programs of a pool share.
+#[derive(Default)]
+struct World {
+    /// What tasks that nobody waits for have come to.
+    aside: AtomicU64,
+    locks: [Mutex<()>; LOCKS],
+}
 
 fn outcome_of(f: impl FnOnce() -> u64) -> Outcome {
     catch_unwind(AssertUnwindSafe(f)).map_err(|payload| *payload.downcast().unwrap())
@@ -179,12 +218,12 @@ fn chain<'s>(
     scope: &filch::Scope<'s>,
     parts: &'s [Arc<Program>],
     sum: &'s AtomicU64,
-    aside: &'s Aside,
+    world: &'s Arc<World>,
 ) {
     if let [first, rest @ ..] = parts {
         scope.spawn(move |scope| {
-            chain(scope, rest, sum, aside);
-            add(sum, run(first, aside));
+            chain(scope, rest, sum, world);
+            add(sum, run(first, world));
         });
     }
 }
@@ -194,19 +233,50 @@ fn add(sum: &AtomicU64, part: u64) {
 }
 
 /// Runs a program on the current pool.
-fn run(program: &Program, aside: &Aside) -> u64 {
+fn run(program: &Program, world: &Arc<World>) -> u64 {
     let sum = AtomicU64::new(0);
     match program {
         Leaf(work) => leaf(*work),
         Panic(number) => resume_unwind(Box::new(*number)),
         Join(a, b) => {
-            let (a, b) = filch::join(|| run(a, aside), || run(b, aside));
+            let (a, b) = filch::join(|| run(a, world), || run(b, world));
             mix(a, b)
+        }
+        Ahead(a, b) => {
+            let (ended, end) = mpsc::channel::<()>();
+            let first = move || {
+                // A panic of the second half ends the wait, too.
+                let _ = filch::blocking(|| end.recv());
+                run(a, world)
+            };
+            let (a, b) = filch::join(first, move || {
+                let _ended = ended;
+                run(b, world)
+            });
+            mix(a, b)
+        }
+        Behind(a, b) => {
+            let (ended, end) = mpsc::channel::<()>();
+            let first = move || {
+                let _ended = ended;
+                run(a, world)
+            };
+            let (a, b) = filch::join(first, move || {
+                let _ = filch::blocking(|| end.recv());
+                run(b, world)
+            });
+            mix(a, b)
+        }
+        Away(part) => filch::blocking(|| run(part, world)),
+        Locked(lock, part) => {
+            let lock = || world.locks[*lock].lock().unwrap_or_else(PoisonError::into_inner);
+            let _guard = filch::blocking(lock);
+            run(part, world)
         }
         Scope(parts) => {
             some_panic(|| {
                 filch::scope(|scope| {
-                    parts.iter().for_each(|part| scope.spawn(|_| add(&sum, run(part, aside))));
+                    parts.iter().for_each(|part| scope.spawn(|_| add(&sum, run(part, world))));
                 });
             });
             sum.into_inner()
@@ -214,19 +284,19 @@ fn run(program: &Program, aside: &Aside) -> u64 {
         Fifo(parts) => {
             some_panic(|| {
                 filch::in_place_scope_fifo(|scope| {
-                    parts.iter().for_each(|part| scope.spawn_fifo(|_| add(&sum, run(part, aside))));
+                    parts.iter().for_each(|part| scope.spawn_fifo(|_| add(&sum, run(part, world))));
                 });
             });
             sum.into_inner()
         }
         Chain(parts) => {
-            some_panic(|| filch::scope(|scope| chain(scope, parts, &sum, aside)));
+            some_panic(|| filch::scope(|scope| chain(scope, parts, &sum, world)));
             sum.into_inner()
         }
         Handles(parts) => {
             let start = |part: &Arc<Program>| {
-                let (part, aside) = (part.clone(), aside.clone());
-                filch::spawn_handle(move || run(&part, &aside))
+                let (part, world) = (part.clone(), world.clone());
+                filch::spawn_handle(move || run(&part, &world))
             };
             let handles: Vec<_> = parts.iter().map(start).collect();
             let outcomes: Vec<_> = handles
@@ -237,20 +307,20 @@ fn run(program: &Program, aside: &Aside) -> u64 {
         }
         Cancelled(count) => {
             for i in 0..*count {
-                let ran = aside.clone();
-                let task = filch::spawn_handle(move || ran.fetch_add(1, Ordering::Relaxed));
+                let ran = world.clone();
+                let task = filch::spawn_handle(move || ran.aside.fetch_add(1, Ordering::Relaxed));
                 if i % 2 == 0 && task.cancel() {
-                    aside.fetch_add(1, Ordering::Relaxed);
+                    world.aside.fetch_add(1, Ordering::Relaxed);
                 }
             }
             *count
         }
         Detached(parts) => {
             for (i, part) in parts.iter().enumerate() {
-                let (part, aside) = (part.clone(), aside.clone());
+                let (part, world) = (part.clone(), world.clone());
                 let task = move || {
-                    let outcome = outcome_of(|| run(&part, &aside));
-                    aside.fetch_add(weigh(outcome), Ordering::Relaxed);
+                    let outcome = outcome_of(|| run(&part, &world));
+                    world.aside.fetch_add(weigh(outcome), Ordering::Relaxed);
                 };
                 if i % 2 == 0 { filch::spawn(task) } else { filch::spawn_fifo(task) }
             }
@@ -281,19 +351,29 @@ fn stress(workers: usize, callers: u64) {
     let clock = || std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     let (start, mut seed) = (Instant::now(), one.unwrap_or_else(clock));
     while start.elapsed() < time {
-        let pool = pool(workers);
-        let (mut oracle, aside) =
-            (Oracle { workers: workers as u64, totals: Totals::default() }, Aside::default());
+        // Enough for all that may block at a time: a last resort may want a lock that is held
+        // below it.
+        let pool: Pool = builder(workers).max_threads(workers + 400).into();
+        let (mut oracle, world) = (
+            Oracle { workers: workers as u64, totals: Totals::default() },
+            Arc::<World>::default(),
+        );
         for _ in 0..20 {
             pool.dog.say(format!("stress with {workers} workers, FILCH_STRESS_SEED={seed}"));
             let programs: Vec<_> = (0..callers)
-                .map(|caller| Program::random(&mut Rng(seed.wrapping_add(caller << 32)), 120))
+                .map(|caller| {
+                    Program::random(
+                        &mut Rng(seed.wrapping_add(caller << 32)),
+                        120,
+                        Place::default(),
+                    )
+                })
                 .collect();
             let expected: Vec<_> = programs.iter().map(|program| oracle.run(program)).collect();
             oracle.totals.tasks += callers;
             std::thread::scope(|threads| {
                 for (program, expected) in programs.iter().zip(expected) {
-                    let call = || outcome_of(|| pool.install(|| run(program, &aside)));
+                    let call = || outcome_of(|| pool.install(|| run(program, &world)));
                     threads.spawn(move || {
                         assert_eq!(call(), expected, "FILCH_STRESS_SEED={seed}, {workers} workers");
                     });
@@ -308,7 +388,7 @@ fn stress(workers: usize, callers: u64) {
         let totals = Totals {
             tasks: counters.tasks,
             joins: counters.joins,
-            aside: aside.load(Ordering::Relaxed),
+            aside: world.aside.load(Ordering::Relaxed),
         };
         assert_eq!(totals, oracle.totals, "after FILCH_STRESS_SEED={seed}, {workers} workers");
     }
