@@ -47,12 +47,12 @@ pub fn watch(shared: &Shared) {
                 if watched.is_asleep(worker) {
                     stalls = true;
                 } else {
-                    shared.resume(worker);
+                    shared.resume(index);
                 }
             } else if !waits || !worker.presence.is_busy() {
                 watched.stall.forget();
             } else if watched.is_asleep(worker) {
-                shared.stall(worker);
+                shared.stall(index);
                 stalls = true;
             }
         }

@@ -63,7 +63,7 @@ impl EventCount {
     #[inline]
     pub fn notify(&self) -> Option<usize> {
         light_fence();
-        if self.searching() > 0 { None } else { self.wake_one() }
+        if self.searching() > 0 || !self.anyone_asleep() { None } else { self.wake_one() }
     }
 
     /// How many look for work right now.
@@ -134,8 +134,9 @@ impl EventCount {
     }
 
     /// Whether some member sleeps. For one who has just left the search as the last.
+    #[inline]
     pub fn anyone_asleep(&self) -> bool {
-        self.first_asleep().is_some()
+        self.sleepers.iter().any(|word| word.load(Ordering::Relaxed) != 0)
     }
 
     /// From searching to asleep. After this, and before parking, the member issues a

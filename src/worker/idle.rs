@@ -118,7 +118,7 @@ impl Local {
             self.counters().parks.bump();
             self.remote().parker.park();
         }
-        presence.back();
+        presence.back(true);
     }
 
     /// Leaves its seat, and sees to it that somebody takes its place if there is work. For
@@ -154,10 +154,10 @@ impl Local {
                 Pulled::Nothing => {
                     self.counters().parks.bump();
                     if self.remote().presence.rest() == Due::ComeBack {
-                        shared.seats.come_back();
+                        shared.retake_seat();
                     }
                     self.remote().parker.park();
-                    self.remote().presence.back();
+                    self.remote().presence.back(false);
                     Rest::Woken
                 }
             }

@@ -197,15 +197,15 @@ impl Local {
     pub fn leave_seat(&self) -> bool {
         let due = self.remote().presence.leave();
         if due == Some(Due::Leave) {
-            self.shared.seats.leave();
+            self.shared.leave_seat();
         }
         due.is_some()
     }
 
     pub fn come_back(&self, left: bool) {
         if left {
-            self.shared.seats.come_back();
-            self.remote().presence.back();
+            self.shared.retake_seat();
+            self.remote().presence.back(self.is_spare());
         }
     }
 

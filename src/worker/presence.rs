@@ -4,6 +4,7 @@
 //! | state     | holds a seat | who changes it                                            |
 //! |-----------|--------------|-----------------------------------------------------------|
 //! | `BUSY`    | yes          | the worker; the watch makes it `STALLED`                  |
+//! | `SPARE`   | yes          | as `BUSY`, for a spare, who has more to see to            |
 //! | `IDLE`    | yes          | the worker: it sleeps until somebody has work             |
 //! | `AWAY`    | no           | the worker: it blocks and has said so, or is a spare that |
 //! |           |              | lies on the bench                                         |
@@ -19,6 +20,7 @@ const BUSY: u32 = 0;
 const IDLE: u32 = 1;
 const AWAY: u32 = 2;
 const STALLED: u32 = 3;
+const SPARE: u32 = 4;
 
 #[derive(Debug)]
 pub struct Presence(AtomicU32);
@@ -36,8 +38,12 @@ pub enum Due {
 
 // Relaxed throughout: the word guards no data, and the seats have a lock.
 impl Presence {
-    pub fn new() -> Self {
-        Self(AtomicU32::new(BUSY))
+    pub fn new(spare: bool) -> Self {
+        Self(AtomicU32::new(Self::busy(spare)))
+    }
+
+    fn busy(spare: bool) -> u32 {
+        if spare { SPARE } else { BUSY }
     }
 
     /// The worker blocks. `None`: it is away already.
@@ -50,8 +56,8 @@ impl Presence {
     }
 
     /// It is back, or a spare has been given a seat.
-    pub fn back(&self) {
-        self.0.store(BUSY, Ordering::Relaxed);
+    pub fn back(&self, spare: bool) {
+        self.0.store(Self::busy(spare), Ordering::Relaxed);
     }
 
     /// The worker goes to sleep in its seat.
@@ -62,31 +68,30 @@ impl Presence {
         }
     }
 
-    /// The worker is between two jobs.
+    /// Whether there is nothing for the worker to see to between two jobs.
     #[inline]
-    pub fn settle(&self) -> Due {
-        // A glance first: this is asked after every job.
-        if self.0.load(Ordering::Relaxed) == STALLED { self.resume() } else { Due::Nothing }
+    pub fn is_plain(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == BUSY
     }
 
     /// Somebody has noticed that it runs.
-    pub fn resume(&self) -> Due {
-        match self.change(STALLED, BUSY) {
+    pub fn resume(&self, spare: bool) -> Due {
+        match self.change(STALLED, Self::busy(spare)) {
             true => Due::ComeBack,
             false => Due::Nothing,
         }
     }
 
     /// The watch has found it asleep.
-    pub fn stall(&self) -> Due {
-        match self.change(BUSY, STALLED) {
+    pub fn stall(&self, spare: bool) -> Due {
+        match self.change(Self::busy(spare), STALLED) {
             true => Due::Leave,
             false => Due::Nothing,
         }
     }
 
     pub fn is_busy(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == BUSY
+        matches!(self.0.load(Ordering::Relaxed), BUSY | SPARE)
     }
 
     pub fn is_stalled(&self) -> bool {

@@ -6,31 +6,35 @@ use crate::job::FrameRef;
 use crate::policy::ladder::Ladder;
 use crate::sync::Ordering;
 use crate::worker::local::Local;
-use crate::worker::presence::Due;
 use crate::worker::shared::Job;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Local {
     /// Runs jobs until the pool has come to its end.
     pub fn run(&self) {
-        // Whoever starts a spare has counted it as searching.
-        let mut next = if self.is_spare() { self.search(Ladder::default()) } else { self.next() };
-        while let Some(job) = next {
+        // Whoever starts a spare, or gives it a seat again, has counted it as searching.
+        let mut searching = self.is_spare();
+        while let Some(job) = if searching {
+            self.search(Ladder::default())
+        } else {
+            self.find().or_else(|| self.idle())
+        } {
             self.execute(job);
-            next = self.next();
+            searching = !self.remote().presence.is_plain() && self.settle();
         }
         debug_assert!(!self.has_pending(), "filch: a worker ended with work in its queues");
     }
 
-    fn next(&self) -> Option<Job> {
-        if self.remote().presence.settle() == Due::ComeBack {
-            self.shared.seats.come_back();
-        }
-        if self.is_spare() && self.shared.seats.sit_out_if_crowded(self.index) {
+    /// Between two jobs: takes back a seat that the watch took from it, and, as a spare, goes
+    /// to the bench if there are too many. Returns whether it has been there.
+    #[cold]
+    fn settle(&self) -> bool {
+        self.shared.resume(self.index);
+        let retires = self.is_spare() && self.shared.seats.sit_out_if_crowded(self.index);
+        if retires {
             self.sleep_on_the_bench();
-            return self.search(Ladder::default());
         }
-        self.find().or_else(|| self.idle())
+        retires
     }
 
     /// Runs one job, which nobody else has run or will: it has just left a queue.

@@ -96,8 +96,9 @@ pub struct Shared {
     /// Jobs that a waiting worker has stolen but may not run, and tasks that come from
     /// outside for a scope that a worker waits for.
     pub misfits: Misfits<Job>,
-    /// How many workers sleep in a wait.
-    pub(super) blocked: AtomicUsize,
+    /// How many workers have left their seats, and one more while the watch is off duty. Zero
+    /// tells a publisher who finds nobody idle that there is nobody else to think of.
+    pub(super) exceptions: AtomicUsize,
     pub idle: EventCount,
     pub gate: Gate,
     /// A membarrier interrupts every CPU that runs the process: one pull at a time.
@@ -124,8 +125,9 @@ impl Shared {
         handlers: Handlers,
     ) -> Self {
         static NEXT_ID: global::AtomicUsize = global::AtomicUsize::new(0);
+        let exceptions = usize::from(!watch.is_armed());
         Self {
-            regulars: deques.iter().map(Remote::new).collect(),
+            regulars: deques.iter().map(|deques| Remote::new(deques, false)).collect(),
             spares: (deques.len()..max).map(|_| OnceLock::new()).collect(),
             opened: AtomicUsize::new(0),
             seats: Seats::new(deques.len(), max),
@@ -135,7 +137,7 @@ impl Shared {
             injected: Injector::new(),
             calls: Injector::new(),
             misfits: Misfits::new(),
-            blocked: AtomicUsize::new(0),
+            exceptions: AtomicUsize::new(exceptions),
             idle: EventCount::new(deques.len()),
             gate: Gate::new(),
             pulling: AtomicBool::new(false),
@@ -149,7 +151,7 @@ impl Shared {
 }
 
 impl Remote {
-    pub fn new(local: &Deques) -> Self {
+    pub fn new(local: &Deques, spare: bool) -> Self {
         Self {
             lane: CachePadded::new(Lane::new()),
             frames: local.frames.stealer(),
@@ -159,7 +161,7 @@ impl Remote {
             inbox: Injector::new(),
             parker: Arc::new(Parker::new()),
             blocked: AtomicUsize::new(Blocked::No.into_word()),
-            presence: Presence::new(),
+            presence: Presence::new(spare),
             tid: OnceLock::new(),
             foreign: AtomicUsize::new(0),
             counters: CachePadded::default(),
@@ -217,7 +219,10 @@ impl Shared {
     /// Makes the part of a spare that others may touch. For the spare, at first.
     pub fn open_spare(&self, index: usize, local: &Deques) {
         let spare = index - self.regulars.len();
-        assert!(self.spares[spare].set(Remote::new(local)).is_ok(), "filch: two spares of a kind");
+        assert!(
+            self.spares[spare].set(Remote::new(local, true)).is_ok(),
+            "filch: two spares of a kind"
+        );
         self.opened.fetch_max(spare + 1, Ordering::Relaxed);
     }
 

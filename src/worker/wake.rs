@@ -9,31 +9,21 @@ use crate::sync::Ordering;
 use crate::sync::fence::{heavy_fence, light_fence};
 use crate::worker::blocked::Blocked;
 use crate::worker::presence::Due;
-use crate::worker::shared::{Job, Post, Remote, Shared};
+use crate::worker::shared::{Job, Post, Shared};
 
 impl Shared {
     /// Right after work was made visible that anybody idle may run, and those who wait and
     /// are `concerned`.
     #[inline]
     pub fn notify(&self, concerned: impl Fn(usize, Blocked) -> bool) {
-        if !self.wake_idle() && !self.nudge(concerned) {
-            self.notify_others();
+        if !self.wake_idle() && self.has_exceptions() {
+            self.notify_others(concerned);
         }
     }
 
-    /// For work that neither an idle worker nor one that it concerns is going to run.
     #[inline]
-    fn notify_others(&self) {
-        if self.start_spare() {
-            return;
-        }
-        if self.seats.is_deserted() {
-            // Whoever it is finds that it must help out.
-            self.nudge(|_, _| true);
-        }
-        if !self.watch.is_armed() {
-            self.arm_watch();
-        }
+    fn has_exceptions(&self) -> bool {
+        self.exceptions.load(Ordering::Relaxed) > 0
     }
 
     /// Wakes an idle worker unless somebody searches. Returns whether the work is in good
@@ -49,12 +39,21 @@ impl Shared {
         }
     }
 
+    #[cold]
+    fn notify_others(&self, concerned: impl Fn(usize, Blocked) -> bool) {
+        if self.nudge(concerned) || self.start_spare() {
+            return;
+        }
+        if self.seats.is_deserted() {
+            // Whoever it is finds that it must help out.
+            self.nudge(|_, _| true);
+        }
+        self.arm_watch();
+    }
+
     /// Wakes those who sleep in a wait and whose reason is `concerned`. Returns whether it
     /// did. For publishers, after a light_fence.
     fn nudge(&self, concerned: impl Fn(usize, Blocked) -> bool) -> bool {
-        if self.blocked.load(Ordering::Relaxed) == 0 {
-            return false;
-        }
         let mut nudged = false;
         for (index, worker) in self.roster() {
             let why = Blocked::from_word(worker.blocked.load(Ordering::Relaxed));
@@ -69,11 +68,14 @@ impl Shared {
     /// For a worker that shows its hidden frames.
     pub fn notify_exposed(&self, exposer: usize) {
         let idle = self.wake_idle();
+        if !self.has_exceptions() {
+            return;
+        }
         // Even if somebody idle was woken: the hunger of the one who waits for what we run
         // has been answered with that of all others, and it must raise it again.
         let helper = self.nudge(|_, why| why == Blocked::Thief(exposer));
         if !idle && !helper {
-            self.notify_others();
+            self.notify_others(|_, _| false);
         }
     }
 
@@ -105,10 +107,7 @@ impl Shared {
 
     /// Whether anybody sleeps who could be of use.
     pub fn anyone_rests(&self) -> bool {
-        self.idle.anyone_asleep()
-            || self.blocked.load(Ordering::Relaxed) > 0
-            || self.seats.is_short()
-            || !self.watch.is_armed()
+        self.idle.anyone_asleep() || self.has_exceptions()
     }
 
     /// For whoever has left a seat, after a heavy_fence: if there is work, somebody is to
@@ -164,7 +163,11 @@ impl Shared {
     /// All are busy, and there is work: perhaps some of them only seem to be.
     #[cold]
     fn arm_watch(&self) {
-        if self.watch.arm() {
+        if !self.watch.arm() {
+            return;
+        }
+        self.exceptions.fetch_sub(1, Ordering::Relaxed);
+        if !self.watch.wake() {
             // Without a thread it stays armed, and nobody tries again.
             self.hire(Post::Watch);
         }
@@ -172,29 +175,44 @@ impl Shared {
 
     /// For the watch, when there is nothing to watch: see watch.rs.
     pub fn go_off_watch(&self) {
+        self.exceptions.fetch_add(1, Ordering::Relaxed);
         self.watch.disarm();
         self.raise_hunger();
         heavy_fence();
         if self.has_work() {
-            self.watch.arm();
+            self.arm_watch();
         }
     }
 
     /// The watch has found this worker asleep in a task: somebody takes its place.
-    pub fn stall(&self, worker: &Remote) {
-        if worker.presence.stall() == Due::Leave {
+    pub fn stall(&self, worker: usize) {
+        if self.worker(worker).presence.stall(self.is_spare(worker)) == Due::Leave {
             self.common.stalls.bump_shared();
-            self.seats.leave();
+            self.leave_seat();
+            self.raise_hunger();
             heavy_fence();
             let _ = self.hand_over();
         }
     }
 
-    /// The watch has found that it runs again.
-    pub fn resume(&self, worker: &Remote) {
-        if worker.presence.resume() == Due::ComeBack {
-            self.seats.come_back();
+    /// This worker runs again, or is about to, after the watch has found it asleep.
+    pub fn resume(&self, worker: usize) {
+        if self.worker(worker).presence.resume(self.is_spare(worker)) == Due::ComeBack {
+            self.retake_seat();
         }
+    }
+
+    /// For a worker that blocks, or the watch that has found it so. Hunger in every lane, a
+    /// heavy_fence and a last look follow.
+    pub fn leave_seat(&self) {
+        self.exceptions.fetch_add(1, Ordering::Relaxed);
+        self.seats.leave();
+    }
+
+    /// For a worker that is back.
+    pub fn retake_seat(&self) {
+        self.seats.come_back();
+        self.exceptions.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Wakes `worker`, whatever it sleeps for. Its token makes it look around once more.
@@ -209,12 +227,10 @@ impl Shared {
     /// it may do follow.
     pub fn block(&self, worker: usize, why: Blocked) {
         self.worker(worker).blocked.store(why.into_word(), Ordering::Relaxed);
-        self.blocked.fetch_add(1, Ordering::Relaxed);
     }
 
     /// For that worker, when it is awake again.
     pub fn unblock(&self, worker: usize) {
-        self.blocked.fetch_sub(1, Ordering::Relaxed);
         self.worker(worker).blocked.store(Blocked::No.into_word(), Ordering::Relaxed);
     }
 

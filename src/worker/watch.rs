@@ -37,13 +37,9 @@ impl Watch {
         self.armed.load(Ordering::Relaxed)
     }
 
-    /// Puts the watch on duty. Returns whether it has yet to be given a thread.
-    #[cold]
+    /// Puts the watch on duty; it is then to be woken. Returns false if it was already.
     pub fn arm(&self) -> bool {
-        if self.armed.swap(true, Ordering::Relaxed) {
-            return false;
-        }
-        self.thread.get().map(Thread::unpark).is_none()
+        !self.armed.swap(true, Ordering::Relaxed)
     }
 
     /// For the watch itself: this thread is to be woken.
@@ -51,11 +47,9 @@ impl Watch {
         let _ = self.thread.set(current_thread());
     }
 
-    /// Has it look up, whether it is armed or not.
-    pub fn wake(&self) {
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
+    /// Has it look up. Returns false if it has no thread yet.
+    pub fn wake(&self) -> bool {
+        self.thread.get().map(Thread::unpark).is_some()
     }
 
     /// For the watch itself. Hunger, a heavy_fence and a last look follow.
