@@ -5,7 +5,8 @@ use std::io;
 
 /// Why a pool could not be built or shut down.
 ///
-/// The message names the cause and what to do about it.
+/// The message names the cause and what to do about it. `Debug` prints it, too, since that is
+/// what a `main` that returns an error shows.
 ///
 /// # Examples
 ///
@@ -13,12 +14,10 @@ use std::io;
 /// let error = filch::ThreadPoolBuilder::new().num_threads(1_000_000).build().unwrap_err();
 /// assert!(error.to_string().contains("max_num_threads"));
 /// ```
-#[derive(Debug)]
 pub struct Error {
     kind: Kind,
 }
 
-#[derive(Debug)]
 pub(crate) enum Kind {
     GlobalPoolExists,
     CurrentThreadInPool,
@@ -100,6 +99,12 @@ impl fmt::Display for Error {
                  that built it; call shutdown there",
             ),
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
