@@ -21,7 +21,7 @@ pub struct Error {
 pub(crate) enum Kind {
     GlobalPoolExists,
     CurrentThreadInPool,
-    TooManyThreads { asked: usize, limit: usize },
+    TooManyThreads { asker: &'static str, asked: usize, limit: usize },
     MaxBelowThreads { max: usize, workers: usize },
     NoSpares { max: usize, workers: usize },
     BadVariable { name: &'static str, value: String },
@@ -54,9 +54,10 @@ impl fmt::Display for Error {
                 "the current thread is already part of another thread pool; use_current_thread \
                  needs a thread that is in none",
             ),
-            Kind::TooManyThreads { asked, limit } => write!(
+            Kind::TooManyThreads { asker, asked, limit } => write!(
                 f,
-                "{asked} threads were asked for, but a pool has at most max_num_threads() = {limit}"
+                "{asker} is {asked}, but a pool has at most max_num_threads() = {limit} threads; \
+                 lower it, or leave it unset for the default"
             ),
             Kind::MaxBelowThreads { max, workers } => write!(
                 f,
@@ -75,7 +76,8 @@ impl fmt::Display for Error {
             ),
             Kind::BadPin { cpu, allowed } => write!(
                 f,
-                "Pinning::Explicit names CPU {cpu}, but this process may run on {allowed:?} only"
+                "Pinning::Explicit names CPU {cpu}, but this process may run on {allowed:?} only; \
+                 name some of those, or let it run on more (taskset, the container's cpuset)"
             ),
             Kind::NoPins => f.write_str(
                 "Pinning::Explicit names no CPU; use Pinning::None for workers that float",

@@ -3,9 +3,36 @@
 mod common;
 
 use common::*;
+use filch::{Pinning, ThreadPoolBuilder};
 
 #[test]
 fn an_error_that_main_returns_is_readable() {
     let error = builder(usize::MAX).build().unwrap_err();
     assert_eq!(format!("{error:?}"), error.to_string());
+}
+
+/// The message that a build ends with, which must have all of `parts` in it.
+fn refusal(builder: ThreadPoolBuilder, parts: &[&str]) {
+    let message = builder.build().unwrap_err().to_string();
+    for part in parts {
+        assert!(message.contains(part), "{part} is missing: {message}");
+    }
+}
+
+#[test]
+fn too_many_threads_name_who_asked_for_them() {
+    refusal(builder(99_999), &["num_threads is 99999", "max_num_threads() = 16384", "lower it"]);
+    refusal(builder(2).max_threads(99_999), &["max_threads is 99999", "lower it"]);
+    let test = "too_many_threads_name_who_asked_for_them";
+    child_succeeds(test, &[("FILCH_NUM_THREADS", "99999")], || {
+        refusal(builder(0), &["variable FILCH_NUM_THREADS is 99999", "lower it", "unset"]);
+    });
+}
+
+#[test]
+fn a_cpu_that_is_not_there_comes_with_a_remedy() {
+    if PINS {
+        let pins = Pinning::Explicit(vec![99_999]);
+        refusal(builder(1).pinning(pins), &["CPU 99999", "name some of those", "taskset"]);
+    }
 }

@@ -22,13 +22,20 @@ const NUM_THREADS: &str = "FILCH_NUM_THREADS";
 
 /// The number that was asked for, or else the default.
 pub fn num_threads(asked: usize, quota: Option<CpuQuota>) -> Result<usize, Error> {
-    let asked = match asked {
-        0 => from_environment()?.unwrap_or_else(|| default_num_threads(quota)),
-        asked => asked,
-    };
+    if asked > 0 {
+        return within_limit("num_threads", asked);
+    }
+    match from_environment()? {
+        Some(asked) => within_limit("the environment variable FILCH_NUM_THREADS", asked),
+        None => Ok(default_num_threads(quota)),
+    }
+}
+
+/// `asker` is what the user set to that number.
+fn within_limit(asker: &'static str, asked: usize) -> Result<usize, Error> {
     let limit = max_num_threads();
     if asked > limit {
-        return Err(Error::new(Kind::TooManyThreads { asked, limit }));
+        return Err(Error::new(Kind::TooManyThreads { asker, asked, limit }));
     }
     Ok(asked)
 }
@@ -39,14 +46,12 @@ const SPARES: usize = 32;
 
 /// The largest number of threads of a pool with this many workers.
 pub fn max_threads(asked: Option<usize>, workers: usize, hires: bool) -> Result<usize, Error> {
-    let limit = max_num_threads();
     match asked {
-        None if hires => Ok((workers + SPARES).min(limit)),
+        None if hires => Ok((workers + SPARES).min(max_num_threads())),
         None => Ok(workers),
-        Some(asked) if asked > limit => Err(Error::new(Kind::TooManyThreads { asked, limit })),
         Some(max) if max < workers => Err(Error::new(Kind::MaxBelowThreads { max, workers })),
         Some(max) if max > workers && !hires => Err(Error::new(Kind::NoSpares { max, workers })),
-        Some(max) => Ok(max),
+        Some(max) => within_limit("max_threads", max),
     }
 }
 
