@@ -27,7 +27,7 @@ pub(crate) enum Kind {
     BadVariable { name: &'static str, value: String },
     BadPin { cpu: usize, allowed: Vec<usize> },
     NoPins,
-    Spawn { worker: usize, of: usize, cause: io::Error },
+    Spawn { worker: usize, of: usize, stack_size: Option<usize>, cause: io::Error },
     NeverRun,
     ShutdownFromInside,
     ShutdownFromOtherThread,
@@ -82,12 +82,17 @@ impl fmt::Display for Error {
             Kind::NoPins => f.write_str(
                 "Pinning::Explicit names no CPU; use Pinning::None for workers that float",
             ),
-            Kind::Spawn { worker, of, cause } => write!(
-                f,
-                "could not start worker {worker} of {of}: {cause}; look at `ulimit -u`, \
-                 the cgroup's pids.max, kernel.threads-max, and memory for its stack \
-                 (ThreadPoolBuilder::stack_size)"
-            ),
+            Kind::Spawn { worker, of, stack_size, cause } => {
+                write!(f, "could not start worker {worker} of {of}: {cause}; look at ")?;
+                // Whoever chose a size has the likeliest cause in hand.
+                if let Some(bytes) = stack_size {
+                    write!(f, "its ThreadPoolBuilder::stack_size, {bytes} bytes, first, then at ")?;
+                }
+                f.write_str(
+                    "`ulimit -u`, the cgroup's pids.max, kernel.threads-max, and memory for its \
+                     stack",
+                )
+            }
             Kind::NeverRun => f.write_str(
                 "a ThreadBuilder was dropped without a call of run(); the spawn handler, or the \
                  wrapper of build_scoped, must call it on the new thread",

@@ -274,6 +274,27 @@ fn threads_have_the_stack_they_are_given() {
     assert_eq!(pool.install(need_stack), 16 << 20);
 }
 
+/// A stack of the size asked for here would overflow at once.
+#[test]
+fn a_pool_with_too_small_a_stack_has_a_larger_one() {
+    for bytes in [0, 1, 16 << 10] {
+        let pool = Pool::from(builder(2).stack_size(bytes));
+        assert_eq!(pool.install(|| fib(10)), 55);
+        let received = pool.install(|| {
+            let task = filch::spawn_handle(|| fib(5));
+            filch::blocking(|| wait_until(|| task.is_finished()));
+            task.join().unwrap()
+        });
+        assert_eq!(received, 5, "on a spare or a worker");
+    }
+    let told = |worker: filch::ThreadBuilder| {
+        assert_eq!(worker.stack_size(), Some(64 << 10));
+        thread::spawn(|| worker.run());
+        Ok(())
+    };
+    builder(1).stack_size(1).spawn_handler(told).build().unwrap();
+}
+
 #[test]
 fn a_spawn_handler_starts_the_threads() {
     let (seen, exits) = (Arc::new(Mutex::new(Vec::new())), Count::default());

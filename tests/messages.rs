@@ -36,3 +36,11 @@ fn a_cpu_that_is_not_there_comes_with_a_remedy() {
         refusal(builder(1).pinning(pins), &["CPU 99999", "name some of those", "taskset"]);
     }
 }
+
+#[test]
+fn a_stack_that_no_system_has_is_named_first() {
+    for bytes in [usize::MAX / 4, usize::MAX - 1, usize::MAX] {
+        let parts = ["worker 0 of 2", "look at its ThreadPoolBuilder::stack_size", "ulimit"];
+        refusal(builder(2).stack_size(bytes), &parts);
+    }
+}

@@ -70,7 +70,8 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
                 Ok(handle) => pool.add_worker(index, handle),
                 // Dropping the pool stops those that have started.
                 Err(cause) => {
-                    return Err(Error::new(Kind::Spawn { worker: index, of: workers, cause }));
+                    let (worker, of, stack_size) = (index, workers, self.stack_size);
+                    return Err(Error::new(Kind::Spawn { worker, of, stack_size, cause }));
                 }
             }
         }

@@ -14,6 +14,10 @@ use std::time::Duration;
 /// one that has blocked; short enough that people who wait for the others don't notice.
 const DETECT_BLOCKING: Duration = Duration::from_millis(10);
 
+/// What the frames of a worker and of a small task need, with plenty to spare: without
+/// optimisation an idle worker needs up to 24 kB.
+const MIN_STACK_SIZE: usize = 64 << 10;
+
 type ThreadName = dyn FnMut(usize) -> String;
 
 /// Configures and builds a [`ThreadPool`](crate::ThreadPool), or the global one.
@@ -150,10 +154,13 @@ impl<S> ThreadPoolBuilder<S> {
         self
     }
 
-    /// The size of each thread's stack, in bytes. Default: the standard library's, 2 MiB
-    /// unless `RUST_MIN_STACK` says otherwise.
+    /// The size of each thread's stack, in bytes, spares' included. Default: the standard
+    /// library's, 2 MiB unless `RUST_MIN_STACK` says otherwise.
+    ///
+    /// Less than 64 KiB counts as 64 KiB: the pool itself must have room. A size that the
+    /// system can't provide is an error when the pool is built.
     pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.stack_size = Some(bytes);
+        self.stack_size = Some(bytes.max(MIN_STACK_SIZE));
         self
     }
 
