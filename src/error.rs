@@ -27,6 +27,7 @@ pub(crate) enum Kind {
     BadVariable { name: &'static str, value: String },
     BadPin { cpu: usize, allowed: Vec<usize> },
     NoPins,
+    BadName { worker: usize, name: String },
     Spawn { worker: usize, of: usize, stack_size: Option<usize>, cause: io::Error },
     NeverRun,
     ShutdownFromInside,
@@ -81,6 +82,11 @@ impl fmt::Display for Error {
             ),
             Kind::NoPins => f.write_str(
                 "Pinning::Explicit names no CPU; use Pinning::None for workers that float",
+            ),
+            Kind::BadName { worker, name } => write!(
+                f,
+                "thread_name names worker {worker} {name:?}, but the name of a thread can't \
+                 contain a NUL byte"
             ),
             Kind::Spawn { worker, of, stack_size, cause } => {
                 write!(f, "could not start worker {worker} of {of}: {cause}; look at ")?;

@@ -44,3 +44,15 @@ fn a_stack_that_no_system_has_is_named_first() {
         refusal(builder(2).stack_size(bytes), &parts);
     }
 }
+
+#[test]
+fn a_thread_name_that_no_thread_can_have_is_an_error() {
+    let _dog = Dog::alone();
+    for bad in 0..3 {
+        let name = move |index: usize| if index == bad { "a\0b".into() } else { index.to_string() };
+        let parts = [&*format!("worker {bad} \"a\\0b\""), "NUL"];
+        refusal(builder(3).thread_name(name), &parts);
+        let scoped = builder(3).thread_name(name).build_scoped(|worker| worker.run(), |_| ());
+        assert!(scoped.unwrap_err().to_string().contains("NUL"));
+    }
+}

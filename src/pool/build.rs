@@ -23,10 +23,17 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
     ///
     /// # Errors
     /// If a thread can't be started (those that were are stopped and joined), if the
-    /// number of threads is above [`max_num_threads`](crate::max_num_threads), if `FILCH_NUM_THREADS` is consulted
-    /// and isn't a number, if [`Pinning::Explicit`](crate::Pinning::Explicit) names a CPU that the process may not
-    /// use, or if [`use_current_thread`](Self::use_current_thread) is asked for on a
-    /// worker of another pool.
+    /// number of threads is above [`max_num_threads`](crate::max_num_threads), if
+    /// [`max_threads`](Self::max_threads) is below the number of threads or asks for spares
+    /// that the pool can't have, if `FILCH_NUM_THREADS` is consulted and isn't a number, if
+    /// [`Pinning::Explicit`](crate::Pinning::Explicit) is empty or names a CPU that the process
+    /// may not use, if [`thread_name`](Self::thread_name) returns a name with a NUL byte, or if
+    /// [`use_current_thread`](Self::use_current_thread) is asked for on a worker of another
+    /// pool.
+    ///
+    /// # Panics
+    /// If the closure given to [`thread_name`](Self::thread_name) or
+    /// [`spawn_handler`](Self::spawn_handler) panics.
     pub fn build(mut self) -> Result<ThreadPool, Error> {
         fence::prepare();
         // Miri would spend longer on these files than on the pool.
@@ -59,10 +66,17 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
                 guest = Some(Local::new(Arc::clone(&shared), index, deques, true));
                 continue;
             }
+            let name = match self.thread_name.as_mut().map(|name| name(index)) {
+                // The standard library would panic.
+                Some(name) if name.contains('\0') => {
+                    return Err(Error::new(Kind::BadName { worker: index, name }));
+                }
+                name => name,
+            };
             let thread = ThreadBuilder {
                 seat: Seat::new(&shared, index),
                 deques,
-                name: self.thread_name.as_mut().map(|name| name(index)),
+                name,
                 stack_size: self.stack_size,
                 cpu: pool.cpu_of(index),
             };

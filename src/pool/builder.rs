@@ -145,7 +145,8 @@ impl<S> ThreadPoolBuilder<S> {
         self
     }
 
-    /// Names each thread, by its index. Spares are named `filch-spare-` and their index.
+    /// Names each thread, by its index. Spares are named `filch-spare-` and their index. A
+    /// name with a NUL byte in it is an error when the pool is built.
     pub fn thread_name<F>(mut self, name: F) -> Self
     where
         F: FnMut(usize) -> String + 'static,
