@@ -108,6 +108,34 @@ fn a_dropped_handle_lets_its_task_run() {
 }
 
 #[test]
+fn a_panic_that_no_handle_tells_of_is_counted() {
+    let pool = pool(2);
+    let (first, gate) = gated(&pool, ());
+    let wait = gate.clone();
+    drop(pool.spawn_handle(move || {
+        wait.wait();
+        explode("after its handle is gone")
+    }));
+    gate.open();
+    first.join().unwrap();
+    let early = pool.spawn_handle(|| explode("before its handle is gone"));
+    wait_until(|| early.is_finished());
+    drop(early);
+    let told = pool.spawn_handle(|| explode("told"));
+    assert_eq!(text(&*told.join().unwrap_err()), "told");
+    let (second, gate) = gated(&pool, ());
+    let (third, too) = gated(&pool, ());
+    let cancelled = pool.spawn_handle(|| ());
+    assert!(cancelled.cancel());
+    drop(cancelled);
+    gate.open();
+    too.open();
+    drop((second, third));
+    pool.shutdown().unwrap();
+    assert_eq!(pool.counters().panics, 2);
+}
+
+#[test]
 fn cancel_drops_the_task_here_and_now() {
     let pool = pool(1);
     let (first, gate) = gated(&pool, ());

@@ -48,12 +48,11 @@ impl std::error::Error for Cancelled {}
 
 /// A task whose result can be had; see [`spawn_handle`].
 ///
-/// It is also a future of the same result. Dropped, it lets the task go on alone.
+/// It is also a future of the same result. Dropped, it lets the task go on alone; a panic is
+/// then but counted, in [`Counters::panics`](crate::Counters::panics).
 #[must_use = "dropping the handle of a task loses its result and its panic; use spawn instead"]
 pub struct JoinHandle<T> {
     task: Arc<dyn Completion<T>>,
-    /// Whose workers may run it.
-    pool: Arc<Shared>,
 }
 
 /// A task, in an allocation that its handle and the queue share.
@@ -65,17 +64,20 @@ struct Task<F, T> {
     latch: Latch,
     work: UnsafeCell<Option<F>>,
     result: UnsafeCell<Option<Result<T>>>,
+    /// Whose workers may run it.
+    pool: Arc<Shared>,
 }
 
 // SAFETY: `work` belongs to whoever sets `claimed` first, `result` to that thread until the
 // latch is set and to the one handle after; both travel between threads, so are Send.
 unsafe impl<F: Send, T: Send> Sync for Task<F, T> {}
 
-// SAFETY: both fields are Send.
+// SAFETY: both are Send, and so is the rest.
 unsafe impl<F: Send, T: Send> Send for Task<F, T> {}
 
 /// A task without its closure's type.
 trait Completion<T>: Send + Sync {
+    fn pool(&self) -> &Shared;
     fn latch(&self) -> &Latch;
     /// Runs the task here if nobody has claimed it.
     fn run_unclaimed(&self);
@@ -108,6 +110,10 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
+    fn pool(&self) -> &Shared {
+        &self.pool
+    }
+
     fn latch(&self) -> &Latch {
         &self.latch
     }
@@ -143,6 +149,21 @@ where
         // SAFETY: the header begins a task, whose queue's reference this is.
         let task = unsafe { Arc::from_raw(header.cast::<Self>().as_ptr()) };
         task.run_unclaimed();
+    }
+}
+
+impl<F, T> Drop for Task<F, T> {
+    /// Counts a panic that no handle has handed on, so that it isn't lost without a trace.
+    fn drop(&mut self) {
+        self.result.with_mut(|result| {
+            // SAFETY: nobody else has the task any more.
+            let result = unsafe { &*result };
+            if let Some(Err(payload)) = result
+                && !payload.is::<Cancelled>()
+            {
+                self.pool.common.panics.bump_shared();
+            }
+        });
     }
 }
 
@@ -194,9 +215,9 @@ where
         latch: Latch::new(),
         work: UnsafeCell::new(Some(work)),
         result: UnsafeCell::new(None),
+        pool: Arc::clone(shared),
     });
-    let pool = Arc::clone(shared);
-    let handle = JoinHandle { task: Arc::clone(&task) as Arc<dyn Completion<T>>, pool };
+    let handle = JoinHandle { task: Arc::clone(&task) as Arc<dyn Completion<T>> };
     let into_job = |task: Arc<Task<F, T>>| {
         let raw = Arc::into_raw(task).cast_mut();
         // SAFETY: an Arc's pointer isn't null; the task begins with its header, and lives
@@ -221,9 +242,9 @@ impl<T> JoinHandle<T> {
     /// # Errors
     /// The payload, if the task panicked, or [`Cancelled`].
     pub fn join(self) -> Result<T> {
-        let (latch, pool) = (self.task.latch(), &self.pool);
+        let (latch, pool) = (self.task.latch(), self.task.pool());
         Local::with_current(|current| match current {
-            Some(local) if ptr::eq(&*local.shared, &**pool) => {
+            Some(local) if ptr::eq(&*local.shared, pool) => {
                 self.task.run_unclaimed();
                 local.wait_for_task(latch);
             }

@@ -176,6 +176,11 @@ impl<S> ThreadPoolBuilder<S> {
     /// Called with the payload of each panic that no caller can be told of: in a task of
     /// `spawn` or `spawn_broadcast`, and in a start or exit handler. Default: a message on
     /// standard error, then abort. A panic in the handler itself aborts, too.
+    ///
+    /// Not for a task of `spawn_handle`: its handle returns the panic. Whoever drops the
+    /// handle says that the outcome doesn't matter, so a panic is then only counted
+    /// ([`Counters::panics`](crate::Counters::panics)), as are the second and later panics of
+    /// one join, scope or broadcast.
     pub fn panic_handler<H>(mut self, handler: H) -> Self
     where
         H: Fn(Payload) + Send + Sync + 'static,

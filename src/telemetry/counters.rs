@@ -96,8 +96,9 @@ counters! {
         refusals,
         /// Workers that the watch found asleep in the midst of a task.
         stalls,
-        /// Panics that no caller could be told of: in a detached task, or beside an earlier
-        /// panic of the same join or scope.
+        /// Panics that no caller could be told of: in a detached task, in one whose
+        /// [`JoinHandle`](crate::JoinHandle) was dropped, or beside an earlier panic of the
+        /// same join, scope or broadcast. Not those in start and exit handlers.
         panics,
     }
 }
