@@ -76,6 +76,25 @@ fn a_pool_built_in_a_pinned_task_sees_all_cpus() {
     });
 }
 
+/// The thread that builds the first pool may have a mask of its own.
+#[test]
+fn a_first_pool_that_is_built_on_a_pinned_thread_sees_all_cpus() {
+    child_succeeds("a_first_pool_that_is_built_on_a_pinned_thread_sees_all_cpus", &[], || {
+        // No more than a quota allows.
+        let (all, workers) = (mask(), thread::available_parallelism().unwrap().get());
+        on_new_thread(|| {
+            assert!(core_affinity::set_for_current(core_affinity::CoreId { id: all[0] }));
+            assert_eq!(mask(), [all[0]]);
+            let pool = ThreadPoolBuilder::new().pinning(Pinning::None).build().unwrap();
+            if PINS {
+                assert_eq!(pool.current_num_threads(), workers);
+                assert_eq!(pool.broadcast(|_| mask()), vec![all.clone(); workers]);
+            }
+            assert_eq!(mask(), [all[0]], "it is as it was");
+        });
+    });
+}
+
 #[test]
 fn two_pools_of_one_worker_get_different_cpus() {
     // Alone, since every pool of the process moves the rotation on.

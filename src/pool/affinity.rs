@@ -4,8 +4,8 @@
 //! what the process may use is looked up once, before anything is pinned: a pool built
 //! inside a task, on a thread pinned to one CPU, must still see them all.
 //!
-//! This file is `unsafe` for the one system call that core_affinity lacks: giving a thread
-//! a mask of several CPUs back.
+//! This file is `unsafe` for the two system calls that core_affinity lacks: asking for the
+//! mask of another thread, and giving a thread a mask of several CPUs back.
 
 use crate::error::{Error, Kind};
 use crate::sync::global::{AtomicUsize, Ordering};
@@ -43,13 +43,7 @@ pub enum Pinning {
 /// platform can't tell.
 pub fn process_cpus() -> &'static [usize] {
     static CPUS: OnceLock<Vec<usize>> = OnceLock::new();
-    CPUS.get_or_init(|| {
-        if !SUPPORTED {
-            return Vec::new();
-        }
-        let ids = core_affinity::get_core_ids().unwrap_or_default();
-        ids.into_iter().map(|core| core.id).collect()
-    })
+    CPUS.get_or_init(|| main_mask().or_else(current_mask).unwrap_or_default())
 }
 
 /// Pinned pools alive, so that the second one floats unless told otherwise.
@@ -177,6 +171,27 @@ pub fn unpinned<R>(f: impl FnOnce() -> R) -> R {
     }
     let _again = PinAgain(before);
     f()
+}
+
+/// The mask of the main thread: a process has none of its own, and the thread that builds the
+/// first pool may have been pinned by whoever started it.
+#[cfg(all(target_os = "linux", not(any(filch_no_affinity, miri))))]
+fn main_mask() -> Option<Vec<usize>> {
+    let main = std::process::id().try_into().ok()?;
+    // SAFETY: all zeroes is a valid, empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` lives during the call, and has the size that is given.
+    if unsafe { libc::sched_getaffinity(main, size_of::<libc::cpu_set_t>(), &mut set) } != 0 {
+        return None;
+    }
+    // SAFETY: below CPU_SETSIZE.
+    let allowed = |&cpu: &usize| unsafe { libc::CPU_ISSET(cpu, &set) };
+    Some((0..libc::CPU_SETSIZE as usize).filter(allowed).collect())
+}
+
+#[cfg(not(all(target_os = "linux", not(any(filch_no_affinity, miri)))))]
+fn main_mask() -> Option<Vec<usize>> {
+    None
 }
 
 fn current_mask() -> Option<Vec<usize>> {

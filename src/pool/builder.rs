@@ -77,8 +77,8 @@ impl<S> ThreadPoolBuilder<S> {
     /// How many workers the pool has: its target, and the bound for
     /// [`current_thread_index`](crate::current_thread_index). 0, the default, stands for
     /// the variable `FILCH_NUM_THREADS` if that is set and not 0, else for the number of
-    /// CPUs in the process's affinity mask, or its cgroup's CPU quota (v1 or v2, rounded
-    /// up) if that is less.
+    /// CPUs in the process's affinity mask (on Linux: its main thread's, when the first pool
+    /// is built), or its cgroup's CPU quota (v1 or v2, rounded up) if that is less.
     pub fn num_threads(mut self, num_threads: usize) -> Self {
         self.num_threads = num_threads;
         self
