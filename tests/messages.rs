@@ -11,6 +11,14 @@ fn an_error_that_main_returns_is_readable() {
     assert_eq!(format!("{error:?}"), error.to_string());
 }
 
+#[test]
+fn a_verb_that_comes_too_late_names_what_ended_the_pool() {
+    let pool = pool(1);
+    pool.shutdown().unwrap();
+    let message = panic_of(|| pool.install(|| ()));
+    assert!(message.contains("shutdown()") && message.contains("shutdown_global()"), "{message}");
+}
+
 /// The message that a build ends with, which must have all of `parts` in it.
 fn refusal(builder: ThreadPoolBuilder, parts: &[&str]) {
     let message = builder.build().unwrap_err().to_string();

@@ -13,8 +13,8 @@ use std::panic::resume_unwind;
 use std::ptr;
 
 /// What verbs say when the pool takes no more work. Those that can say so in an error do.
-pub const SHUT_DOWN: &str =
-    "filch: the thread pool has been shut down and takes no more tasks; use try_spawn to find out";
+pub const SHUT_DOWN: &str = "filch: the thread pool has been shut down, by shutdown() or \
+    shutdown_global(), and takes no more tasks; call that after the last use of the pool";
 
 impl ThreadPool {
     /// Runs `op` on a worker of this pool and returns its result; every verb that `op` calls
