@@ -1,4 +1,4 @@
-//! The claim of construct/handle.rs: a closure that a worker, its waiter and its canceller
+//! The claim of construct/task.rs: a closure that a worker, its waiter and its canceller
 //! may all want is taken once, and the waiter gets a result.
 
 #![cfg(loom)]

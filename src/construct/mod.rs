@@ -10,4 +10,5 @@ pub mod scope;
 pub mod scope_core;
 pub mod scope_fifo;
 pub mod spawn;
+pub mod task;
 pub mod this_thread;
