@@ -4,6 +4,8 @@ mod common;
 
 use common::*;
 use filch::{Pinning, ThreadPoolBuilder};
+use std::panic::{self, Location};
+use std::sync::Mutex;
 
 #[test]
 fn an_error_that_main_returns_is_readable() {
@@ -63,4 +65,64 @@ fn a_thread_name_that_no_thread_can_have_is_an_error() {
         let scoped = builder(3).thread_name(name).build_scoped(|worker| worker.run(), |_| ());
         assert!(scoped.unwrap_err().to_string().contains("NUL"));
     }
+}
+
+/// Calls `verb`, which stands on the line of this call and must panic there.
+#[track_caller]
+fn panics_here<R>(verb: impl FnOnce() -> R) {
+    static PLACE: Mutex<String> = Mutex::new(String::new());
+    let line = |place: &Location| format!("{}:{}", place.file(), place.line());
+    panic::set_hook(Box::new(move |panic| {
+        *PLACE.lock().unwrap() = line(panic.location().unwrap());
+    }));
+    let message = panic_of(verb);
+    drop(panic::take_hook());
+    assert_eq!(*PLACE.lock().unwrap(), line(Location::caller()), "{message}");
+}
+
+#[test]
+fn a_verb_that_comes_too_late_panics_at_the_line_of_its_caller() {
+    child_succeeds("a_verb_that_comes_too_late_panics_at_the_line_of_its_caller", &[], || {
+        let pool = pool(1);
+        pool.shutdown().unwrap();
+        panics_here(|| pool.install(|| ()));
+        panics_here(|| pool.spawn(|| ()));
+        panics_here(|| pool.spawn_fifo(|| ()));
+        panics_here(|| pool.spawn_handle(|| ()).is_finished());
+        panics_here(|| pool.broadcast(|_| ()));
+        panics_here(|| pool.spawn_broadcast(|_| ()));
+        panics_here(|| pool.scope(|_| ()));
+        panics_here(|| pool.scope_fifo(|_| ()));
+        panics_here(|| pool.in_place_scope(|scope| scope.spawn(|_| ())));
+        panics_here(|| pool.in_place_scope(|scope| scope.spawn_broadcast(|_, _| ())));
+        panics_here(|| pool.in_place_scope_fifo(|scope| scope.spawn_fifo(|_| ())));
+        panics_here(|| pool.in_place_scope_fifo(|scope| scope.spawn_broadcast(|_, _| ())));
+        filch::spawn(|| ());
+        filch::shutdown_global().unwrap();
+        panics_here(|| filch::spawn(|| ()));
+        panics_here(|| filch::spawn_fifo(|| ()));
+        panics_here(|| filch::spawn_handle(|| ()).is_finished());
+        panics_here(|| filch::broadcast(|_| ()));
+        panics_here(|| filch::spawn_broadcast(|_| ()));
+        panics_here(|| filch::scope(|_| ()));
+        panics_here(|| filch::scope_fifo(|_| ()));
+    });
+}
+
+#[test]
+fn a_verb_that_can_not_build_the_global_pool_panics_at_the_line_of_its_caller() {
+    let test = "a_verb_that_can_not_build_the_global_pool_panics_at_the_line_of_its_caller";
+    child_succeeds(test, &[("FILCH_NUM_THREADS", "many")], || {
+        panics_here(|| filch::spawn(|| ()));
+        panics_here(|| filch::spawn_fifo(|| ()));
+        panics_here(|| filch::spawn_handle(|| ()).is_finished());
+        panics_here(|| filch::broadcast(|_| ()));
+        panics_here(|| filch::spawn_broadcast(|_| ()));
+        panics_here(|| filch::scope(|_| ()));
+        panics_here(|| filch::scope_fifo(|_| ()));
+        panics_here(|| filch::in_place_scope(|_| ()));
+        panics_here(|| filch::in_place_scope_fifo(|_| ()));
+        panics_here(|| filch::current_num_threads());
+        panics_here(|| filch::max_thread_index());
+    });
 }

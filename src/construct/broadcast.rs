@@ -2,8 +2,7 @@
 //!
 //! This file is `unsafe` because the parts of a `broadcast` borrow from its frame.
 
-use crate::construct::install::SHUT_DOWN;
-use crate::construct::spawn::{Rejected, in_current_pool};
+use crate::construct::spawn::{Rejected, accepted, in_current_pool};
 use crate::job::{HeapJob, JobRef, Payload, ScopeJob};
 use crate::pool::thread_pool::ThreadPool;
 use crate::primitive::count_latch::CountLatch;
@@ -66,12 +65,13 @@ impl fmt::Debug for BroadcastContext<'_> {
 /// assert_eq!(squares, [0, 1, 4]);
 /// # Ok::<(), filch::Error>(())
 /// ```
+#[track_caller]
 pub fn broadcast<OP, R>(op: OP) -> Vec<R>
 where
     OP: Fn(BroadcastContext<'_>) -> R + Sync,
     R: Send,
 {
-    in_current_pool(|shared| broadcast_in(shared, &op))
+    accepted(in_current_pool(|shared| broadcast_in(shared, &op)))
 }
 
 /// Runs `op` once on every worker of the current pool, and doesn't wait. A panic is that of
@@ -89,11 +89,12 @@ where
 /// assert_eq!(receiver.iter().sum::<usize>(), 1);
 /// # Ok::<(), filch::Error>(())
 /// ```
+#[track_caller]
 pub fn spawn_broadcast<OP>(op: OP)
 where
     OP: Fn(BroadcastContext<'_>) + Send + Sync + 'static,
 {
-    in_current_pool(|shared| spawn_broadcast_in(shared, op));
+    accepted(in_current_pool(|shared| spawn_broadcast_in(shared, op)));
 }
 
 impl ThreadPool {
@@ -101,23 +102,25 @@ impl ThreadPool {
     ///
     /// # Panics
     /// As [`broadcast`].
+    #[track_caller]
     pub fn broadcast<OP, R>(&self, op: OP) -> Vec<R>
     where
         OP: Fn(BroadcastContext<'_>) -> R + Sync,
         R: Send,
     {
-        broadcast_in(self.shared(), &op)
+        accepted(broadcast_in(self.shared(), &op))
     }
 
     /// [`spawn_broadcast`] in this pool.
     ///
     /// # Panics
     /// As [`spawn_broadcast`].
+    #[track_caller]
     pub fn spawn_broadcast<OP>(&self, op: OP)
     where
         OP: Fn(BroadcastContext<'_>) + Send + Sync + 'static,
     {
-        spawn_broadcast_in(self.shared(), op);
+        accepted(spawn_broadcast_in(self.shared(), op));
     }
 }
 
@@ -140,7 +143,7 @@ pub fn address_all(
     Ok(())
 }
 
-fn broadcast_in<OP, R>(shared: &Shared, op: &OP) -> Vec<R>
+fn broadcast_in<OP, R>(shared: &Shared, op: &OP) -> Result<Vec<R>, Rejected<()>>
 where
     OP: Fn(BroadcastContext<'_>) -> R + Sync,
     R: Send,
@@ -158,7 +161,7 @@ where
         // SAFETY: we wait for it below.
         unsafe { ScopeJob::boxed_started(&latch, work) }
     };
-    address_all(shared, part).unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
+    address_all(shared, part)?;
     Local::with_current(|current| match current {
         Some(local) if std::ptr::eq(&*local.shared, shared) => {
             local.wait_for_workers(latch.latch());
@@ -173,10 +176,13 @@ where
     let outcomes: Vec<_> = outcomes.collect();
     let panics = outcomes.iter().filter(|outcome| outcome.is_err()).count();
     (1..panics).for_each(|_| shared.common.panics.bump_shared());
-    outcomes.into_iter().collect::<Result<_, _>>().unwrap_or_else(|payload| resume_unwind(payload))
+    Ok(outcomes
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .unwrap_or_else(|payload| resume_unwind(payload)))
 }
 
-fn spawn_broadcast_in<OP>(shared: &Shared, op: OP)
+fn spawn_broadcast_in<OP>(shared: &Shared, op: OP) -> Result<(), Rejected<()>>
 where
     OP: Fn(BroadcastContext<'_>) + Send + Sync + 'static,
 {
@@ -186,5 +192,5 @@ where
         // SAFETY: it borrows nothing.
         unsafe { HeapJob::boxed(move |local: &Local| op(BroadcastContext::new(local))) }
     };
-    address_all(shared, part).unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
+    address_all(shared, part)
 }

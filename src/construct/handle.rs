@@ -1,7 +1,7 @@
 //! `spawn_handle`: a task that hands back its result.
 
-use crate::construct::install::{SHUT_DOWN, call};
-use crate::construct::spawn::{concerns_guests, in_current_pool, push};
+use crate::construct::install::call;
+use crate::construct::spawn::{Rejected, accepted, concerns_guests, in_current_pool, push};
 use crate::construct::task::{Completion, Task};
 use crate::pool::thread_pool::ThreadPool;
 use crate::worker::local::Local;
@@ -11,6 +11,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::ptr;
+use std::result;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::Result;
@@ -39,12 +40,13 @@ pub struct JoinHandle<T> {
 /// let payload = task.join().unwrap_err();
 /// assert_eq!(payload.downcast_ref(), Some(&"oh no"));
 /// ```
+#[track_caller]
 pub fn spawn_handle<F, T>(task: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    in_current_pool(|shared| spawn_handle_in(shared, task))
+    accepted(in_current_pool(|shared| spawn_handle_in(shared, task)))
 }
 
 impl ThreadPool {
@@ -52,16 +54,20 @@ impl ThreadPool {
     ///
     /// # Panics
     /// As [`spawn_handle`].
+    #[track_caller]
     pub fn spawn_handle<F, T>(&self, task: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        spawn_handle_in(self.shared(), task)
+        accepted(spawn_handle_in(self.shared(), task))
     }
 }
 
-fn spawn_handle_in<F, T>(shared: &Arc<Shared>, work: F) -> JoinHandle<T>
+fn spawn_handle_in<F, T>(
+    shared: &Arc<Shared>,
+    work: F,
+) -> result::Result<JoinHandle<T>, Rejected<()>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -70,10 +76,10 @@ where
     let handle = JoinHandle { task: Arc::clone(&task) as Arc<dyn Completion<T>> };
     let push_own = |local: &Local, job| local.deques.detached.push(job);
     let push_outside = |job| shared.injected.push(job);
-    if push(shared, task, Task::into_job, push_own, push_outside, concerns_guests).is_err() {
-        panic!("{SHUT_DOWN}");
+    match push(shared, task, Task::into_job, push_own, push_outside, concerns_guests) {
+        Ok(()) => Ok(handle),
+        Err(_) => Err(Rejected { task: () }),
     }
-    handle
 }
 
 impl<T> JoinHandle<T> {

@@ -1,6 +1,7 @@
 //! `install`, and how any verb gets onto a worker.
 //!
-//! This file is `unsafe` because a call from outside lies on its caller's stack.
+//! This file is `unsafe` because a call from outside lies on its caller's stack, and where it
+//! looks up the current worker without a closure.
 
 use crate::job::StackJob;
 use crate::pool::global;
@@ -31,6 +32,7 @@ impl ThreadPool {
     /// assert!(index.unwrap() < 2);
     /// # Ok::<(), filch::Error>(())
     /// ```
+    #[track_caller]
     pub fn install<OP, R>(&self, op: OP) -> R
     where
         OP: FnOnce() -> R + Send,
@@ -41,27 +43,34 @@ impl ThreadPool {
 }
 
 /// Calls `op` on a worker of the current pool, with whether it had to move there.
+///
+/// This and what it calls panic at the line of the verb's caller, which a closure would hide.
 #[inline(always)]
+#[track_caller]
 pub fn on_worker<R: Send>(op: impl FnOnce(&Local, bool) -> R + Send) -> R {
-    Local::with_current(|current| match current {
+    // SAFETY: used here only.
+    match unsafe { Local::current() } {
         Some(local) => op(local, false),
         None => on_global_worker(op),
-    })
+    }
 }
 
 #[cold]
+#[track_caller]
 pub fn on_global_worker<R: Send>(op: impl FnOnce(&Local, bool) -> R + Send) -> R {
     // Not a plain call: the global pool may be one whose guest this thread is.
     on_worker_of(global::get().shared(), op)
 }
 
 /// Calls `op` on a worker of this pool, with whether it had to move there.
+#[track_caller]
 pub fn on_worker_of<R: Send>(shared: &Shared, op: impl FnOnce(&Local, bool) -> R + Send) -> R {
-    Local::with_current(|current| match current {
+    // SAFETY: used here only.
+    match unsafe { Local::current() } {
         Some(local) if ptr::eq(&*local.shared, shared) => op(local, false),
         Some(local) => call(shared, op, |latch| local.wait_for_other_pool(latch)).expect(SHUT_DOWN),
         None => call(shared, op, wait_outside).expect(SHUT_DOWN),
-    })
+    }
 }
 
 /// Has `op` called by a worker of this pool, if it takes calls.

@@ -5,10 +5,9 @@
 use crate::construct::broadcast::BroadcastContext;
 use crate::construct::install::on_worker;
 use crate::construct::scope_core::Core;
+use crate::construct::spawn::in_current_pool;
 use crate::job::Lent;
-use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
-use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +38,7 @@ pub struct Scope<'scope> {
 /// });
 /// assert_eq!(numbers, [10, 20, 30, 40]);
 /// ```
+#[track_caller]
 pub fn scope<'scope, OP, R>(op: OP) -> R
 where
     OP: FnOnce(&Scope<'scope>) -> R + Send,
@@ -64,6 +64,7 @@ where
 /// });
 /// assert_eq!(sum, 3);
 /// ```
+#[track_caller]
 pub fn in_place_scope<'scope, OP, R>(op: OP) -> R
 where
     OP: FnOnce(&Scope<'scope>) -> R,
@@ -72,11 +73,9 @@ where
 }
 
 /// The pool of this worker, or the global one.
+#[track_caller]
 pub fn current_pool() -> Arc<Shared> {
-    Local::with_current(|current| match current {
-        Some(local) => Arc::clone(&local.shared),
-        None => Arc::clone(global::get().shared()),
-    })
+    in_current_pool(Arc::clone)
 }
 
 impl ThreadPool {
@@ -84,6 +83,7 @@ impl ThreadPool {
     ///
     /// # Panics
     /// As [`scope()`], and if the pool has been shut down.
+    #[track_caller]
     pub fn scope<'scope, OP, R>(&self, op: OP) -> R
     where
         OP: FnOnce(&Scope<'scope>) -> R + Send,
@@ -96,6 +96,7 @@ impl ThreadPool {
     ///
     /// # Panics
     /// As [`in_place_scope`].
+    #[track_caller]
     pub fn in_place_scope<'scope, OP, R>(&self, op: OP) -> R
     where
         OP: FnOnce(&Scope<'scope>) -> R,
@@ -131,6 +132,7 @@ impl<'scope> Scope<'scope> {
     /// });
     /// assert_eq!(count.into_inner(), 2);
     /// ```
+    #[track_caller]
     pub fn spawn<BODY>(&self, body: BODY)
     where
         BODY: FnOnce(&Scope<'scope>) + Send + 'scope,
@@ -167,6 +169,7 @@ impl<'scope> Scope<'scope> {
     /// assert_eq!(count.into_inner(), 1 + 2);
     /// # Ok::<(), filch::Error>(())
     /// ```
+    #[track_caller]
     pub fn spawn_broadcast<BODY>(&self, body: BODY)
     where
         BODY: Fn(&Scope<'scope>, BroadcastContext<'_>) + Send + Sync + 'scope,

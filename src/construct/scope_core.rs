@@ -4,8 +4,7 @@
 //! scope itself.
 
 use crate::construct::broadcast::{BroadcastContext, address_all};
-use crate::construct::install::SHUT_DOWN;
-use crate::construct::spawn::push;
+use crate::construct::spawn::{accepted, push};
 use crate::job::{Payload, ScopeJob, ScopeJobRef};
 use crate::primitive::count_latch::CountLatch;
 use crate::worker::blocked::Blocked;
@@ -89,6 +88,7 @@ impl<'scope> Core<'scope> {
     }
 
     /// Queues `work`, which [`catch`](Self::catch)es its panics, as a task of the scope.
+    #[track_caller]
     pub fn spawn<W>(&self, work: W, push_own: impl FnOnce(&Local, ScopeJobRef<Local>))
     where
         W: FnOnce() + Send + 'scope,
@@ -108,11 +108,11 @@ impl<'scope> Core<'scope> {
             Some(owner) => index == owner && why == Blocked::Latch,
             None => matches!(why, Blocked::Call | Blocked::Guest),
         };
-        push(shared, work, into_job, push_own, push_outside, concerned)
-            .unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
+        accepted(push(shared, work, into_job, push_own, push_outside, concerned));
     }
 
     /// Queues `work`, which [`catch`](Self::catch)es its panics, on every worker.
+    #[track_caller]
     pub fn spawn_broadcast(&self, work: impl Fn(BroadcastContext<'_>) + Send + Sync + 'scope) {
         let work = Arc::new(work);
         let part = || {
@@ -124,6 +124,6 @@ impl<'scope> Core<'scope> {
             // SAFETY: as in `spawn`. Its share in `work` goes before it counts as done.
             unsafe { ScopeJob::boxed_started(&self.latch, part) }
         };
-        address_all(&self.shared, part).unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
+        accepted(address_all(&self.shared, part));
     }
 }

@@ -45,6 +45,7 @@ pub struct ScopeFifo<'scope> {
 /// assert_eq!(order.into_inner().unwrap(), [0, 1, 2]);
 /// # Ok::<(), filch::Error>(())
 /// ```
+#[track_caller]
 pub fn scope_fifo<'scope, OP, R>(op: OP) -> R
 where
     OP: FnOnce(&ScopeFifo<'scope>) -> R + Send,
@@ -65,6 +66,7 @@ where
 /// filch::in_place_scope_fifo(|scope| scope.spawn_fifo(|_| sum = 1 + 2));
 /// assert_eq!(sum, 3);
 /// ```
+#[track_caller]
 pub fn in_place_scope_fifo<'scope, OP, R>(op: OP) -> R
 where
     OP: FnOnce(&ScopeFifo<'scope>) -> R,
@@ -77,6 +79,7 @@ impl ThreadPool {
     ///
     /// # Panics
     /// As [`scope_fifo`], and if the pool has been shut down.
+    #[track_caller]
     pub fn scope_fifo<'scope, OP, R>(&self, op: OP) -> R
     where
         OP: FnOnce(&ScopeFifo<'scope>) -> R + Send,
@@ -89,6 +92,7 @@ impl ThreadPool {
     ///
     /// # Panics
     /// As [`in_place_scope_fifo`].
+    #[track_caller]
     pub fn in_place_scope_fifo<'scope, OP, R>(&self, op: OP) -> R
     where
         OP: FnOnce(&ScopeFifo<'scope>) -> R,
@@ -110,6 +114,7 @@ impl<'scope> ScopeFifo<'scope> {
     ///
     /// # Panics
     /// As [`Scope::spawn`](crate::Scope::spawn).
+    #[track_caller]
     pub fn spawn_fifo<BODY>(&self, body: BODY)
     where
         BODY: FnOnce(&ScopeFifo<'scope>) + Send + 'scope,
@@ -135,6 +140,7 @@ impl<'scope> ScopeFifo<'scope> {
     ///
     /// # Panics
     /// As [`Scope::spawn`](crate::Scope::spawn).
+    #[track_caller]
     pub fn spawn_broadcast<BODY>(&self, body: BODY)
     where
         BODY: Fn(&ScopeFifo<'scope>, BroadcastContext<'_>) + Send + Sync + 'scope,

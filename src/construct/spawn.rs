@@ -1,6 +1,7 @@
 //! `spawn`: tasks that nobody waits for.
 //!
-//! This file is `unsafe` because a job erases its task's type.
+//! This file is `unsafe` because a job erases its task's type, and where it looks up the current
+//! worker without a closure.
 
 use crate::construct::install::SHUT_DOWN;
 use crate::job::{HeapJob, JobRef};
@@ -51,11 +52,12 @@ impl<F> std::error::Error for Rejected<F> {}
 /// filch::spawn(move || sender.send(6 * 7).unwrap());
 /// assert_eq!(receiver.recv(), Ok(42));
 /// ```
+#[track_caller]
 pub fn spawn<F>(task: F)
 where
     F: FnOnce() + Send + 'static,
 {
-    in_current_pool(|shared| spawn_in(shared, task))
+    accepted(in_current_pool(|shared| try_spawn_in(shared, task)));
 }
 
 /// As [`spawn`], but tasks that one worker spawns so are run in the order of their
@@ -78,11 +80,12 @@ where
 /// assert_eq!(receiver.iter().collect::<Vec<_>>(), [0, 1, 2]);
 /// # Ok::<(), filch::Error>(())
 /// ```
+#[track_caller]
 pub fn spawn_fifo<F>(task: F)
 where
     F: FnOnce() + Send + 'static,
 {
-    in_current_pool(|shared| spawn_fifo_in(shared, task))
+    accepted(in_current_pool(|shared| try_spawn_fifo_in(shared, task)));
 }
 
 impl ThreadPool {
@@ -90,22 +93,24 @@ impl ThreadPool {
     ///
     /// # Panics
     /// As [`spawn`].
+    #[track_caller]
     pub fn spawn<F>(&self, task: F)
     where
         F: FnOnce() + Send + 'static,
     {
-        spawn_in(self.shared(), task);
+        accepted(try_spawn_in(self.shared(), task));
     }
 
     /// [`spawn_fifo`] in this pool.
     ///
     /// # Panics
     /// As [`spawn`].
+    #[track_caller]
     pub fn spawn_fifo<F>(&self, task: F)
     where
         F: FnOnce() + Send + 'static,
     {
-        spawn_fifo_in(self.shared(), task);
+        accepted(try_spawn_fifo_in(self.shared(), task));
     }
 
     /// As [`spawn`](Self::spawn), but gives the task back if the pool has been shut down.
@@ -130,15 +135,25 @@ impl ThreadPool {
     }
 }
 
+/// Panics, if the global pool can't be built, at the line of the verb's caller. `f` doesn't:
+/// it is a closure.
+#[track_caller]
 pub fn in_current_pool<R>(f: impl FnOnce(&Arc<Shared>) -> R) -> R {
-    Local::with_current(|current| match current {
+    // SAFETY: used here only.
+    match unsafe { Local::current() } {
         Some(local) => f(&local.shared),
         None => f(global::get().shared()),
-    })
+    }
 }
 
-fn spawn_in(shared: &Shared, task: impl FnOnce() + Send + 'static) {
-    try_spawn_in(shared, task).unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
+/// What a verb returns that has no error for it: panics at the line of the verb's caller if the
+/// pool takes no more.
+#[track_caller]
+pub fn accepted<R, T>(outcome: Result<R, Rejected<T>>) -> R {
+    match outcome {
+        Ok(done) => done,
+        Err(_) => panic!("{SHUT_DOWN}"),
+    }
 }
 
 fn try_spawn_in<F>(shared: &Shared, task: F) -> Result<(), Rejected<F>>
@@ -150,7 +165,10 @@ where
     push(shared, task, detached, push_own, push_outside, concerns_guests)
 }
 
-fn spawn_fifo_in(shared: &Shared, task: impl FnOnce() + Send + 'static) {
+fn try_spawn_fifo_in<F>(shared: &Shared, task: F) -> Result<(), Rejected<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
     let push_own = |local: &Local, job| {
         // SAFETY: the queue is the worker's, and the pool keeps it as long as any job.
         let ticket = unsafe { local.remote().fifo.push(job) };
@@ -158,7 +176,6 @@ fn spawn_fifo_in(shared: &Shared, task: impl FnOnce() + Send + 'static) {
     };
     let push_outside = |job| shared.injected.push(job);
     push(shared, task, detached, push_own, push_outside, concerns_guests)
-        .unwrap_or_else(|_| panic!("{SHUT_DOWN}"));
 }
 
 /// Makes a job of `task` and queues it: by `push_own` on a worker of this pool, by

@@ -1,6 +1,6 @@
 //! What a thread can ask of, and do for, the pool it belongs to.
 
-use crate::pool::global;
+use crate::construct::spawn::in_current_pool;
 use crate::pool::thread_pool::ThreadPool;
 use crate::worker::local::Local;
 use crate::worker::shared::Job;
@@ -39,11 +39,9 @@ pub fn current_thread_index() -> Option<usize> {
 /// assert_eq!(pool.install(filch::current_num_threads), 3);
 /// # Ok::<(), filch::Error>(())
 /// ```
+#[track_caller]
 pub fn current_num_threads() -> usize {
-    Local::with_current(|current| match current {
-        Some(local) => local.shared.regulars.len(),
-        None => global::get().current_num_threads(),
-    })
+    in_current_pool(|shared| shared.regulars.len())
 }
 
 /// The bound for [`current_thread_index`] in the current pool, or from outside in the
@@ -57,11 +55,9 @@ pub fn current_num_threads() -> usize {
 /// assert_eq!(pool.install(filch::max_thread_index), 5);
 /// # Ok::<(), filch::Error>(())
 /// ```
+#[track_caller]
 pub fn max_thread_index() -> usize {
-    Local::with_current(|current| match current {
-        Some(local) => local.shared.max_workers(),
-        None => global::get().max_thread_index(),
-    })
+    in_current_pool(|shared| shared.max_workers())
 }
 
 /// Whether this worker has tasks or open joins of its own that nobody has started; `None` on

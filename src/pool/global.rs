@@ -35,6 +35,7 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
 ///
 /// # Panics
 /// If it can't be built; the message says why.
+#[track_caller]
 pub fn get() -> &'static ThreadPool {
     if let Some(pool) = GLOBAL.get() {
         return pool;
