@@ -49,10 +49,17 @@
 //!
 //! # Panics
 //!
-//! A worker survives every panic. One in a closure of `join`, `scope` or `broadcast` comes out
-//! of that call once everything it started has ended; one in a task with a handle comes out
-//! of the handle; one in any other task goes to the pool's
-//! [`panic_handler`](ThreadPoolBuilder::panic_handler), or aborts with a message.
+//! A worker survives every panic. One in a closure of `install`, `join`, `scope` or `broadcast`
+//! comes out of that call once everything it started has ended; one in a task with a handle comes
+//! out of the handle, or is only counted ([`Counters::panics`]) if that has been dropped; one in
+//! any other task goes to the pool's [`panic_handler`](ThreadPoolBuilder::panic_handler), or
+//! aborts with a message.
+//!
+//! The verbs themselves panic after the end of the pool ([`ThreadPool::shutdown`],
+//! [`shutdown_global`]), except on its own workers, and the free functions, from outside every
+//! pool, also if the global pool has to be built and can't be: `FILCH_NUM_THREADS` is garbled, or
+//! the system gives no thread. To have an error instead, use [`ThreadPool::try_spawn`], and
+//! [`ThreadPoolBuilder::build_global`] at the start of `main`.
 //!
 //! # The end
 //!

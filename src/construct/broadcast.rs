@@ -55,7 +55,8 @@ impl fmt::Debug for BroadcastContext<'_> {
 /// # Panics
 /// If a part panics, after all have ended, with the payload of the lowest index; further ones
 /// are counted in [`Counters::panics`](crate::Counters::panics). And if the pool has been shut
-/// down.
+/// down and this isn't one of its workers, and, as [every verb](crate#panics), if the global pool
+/// has to be built and can't be.
 ///
 /// # Examples
 ///
@@ -78,7 +79,8 @@ where
 /// a [`spawn`](crate::spawn()).
 ///
 /// # Panics
-/// If the pool has been shut down.
+/// If the pool has been shut down and this isn't one of its workers; and, as
+/// [every verb](crate#panics), if the global pool has to be built and can't be.
 ///
 /// # Examples
 ///

@@ -28,7 +28,8 @@ pub struct JoinHandle<T> {
 /// Starts a task and returns a handle for its result. Costs one allocation.
 ///
 /// # Panics
-/// If the pool has been shut down and this isn't one of its workers.
+/// If the pool has been shut down and this isn't one of its workers; and, as
+/// [every verb](crate#panics), if the global pool has to be built and can't be.
 ///
 /// # Examples
 ///

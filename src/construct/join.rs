@@ -45,7 +45,9 @@ impl fmt::Debug for FnContext {
 /// hungry for work.
 ///
 /// # Panics
-/// If either closure panics, after both have ended. If both do, with the payload of `a`.
+/// If either closure panics, after both have ended. If both do, with the payload of `a`. And, as
+/// [every verb](crate#panics), outside every pool if the global one has been shut down or can't be
+/// built.
 ///
 /// # Examples
 ///

@@ -25,7 +25,9 @@ pub struct Scope<'scope> {
 ///
 /// # Panics
 /// If `op` or a task panics, after all have ended, with the payload of the first. Further
-/// panics are counted in [`Counters::panics`](crate::Counters::panics).
+/// panics are counted in [`Counters::panics`](crate::Counters::panics). And, as
+/// [every verb](crate#panics), outside every pool if the global one has been shut down or can't be
+/// built.
 ///
 /// # Examples
 ///

@@ -40,10 +40,13 @@ impl<F> std::error::Error for Rejected<F> {}
 /// of arrival. Costs one allocation.
 ///
 /// A panic in the task goes to the pool's
-/// [`panic_handler`](crate::ThreadPoolBuilder::panic_handler), or aborts.
+/// [`panic_handler`](crate::ThreadPoolBuilder::panic_handler), or aborts. A task that hasn't
+/// ended when `main` returns is lost, unless `main` calls
+/// [`shutdown_global`](crate::shutdown_global) before.
 ///
 /// # Panics
-/// If the pool has been shut down and this isn't one of its workers.
+/// If the pool has been shut down and this isn't one of its workers; and, as
+/// [every verb](crate#panics), if the global pool has to be built and can't be.
 ///
 /// # Examples
 ///

@@ -29,8 +29,11 @@ pub fn current_thread_index() -> Option<usize> {
     Local::with_current(|current| current.map(|local| local.index))
 }
 
-/// The number of workers of the current pool that run at a time, or from outside of the global one, which is
-/// built if need be.
+/// The number of workers of the current pool that run at a time, or from outside of the global
+/// one, which is built if need be.
+///
+/// # Panics
+/// If the global pool has to be built and can't be.
 ///
 /// # Examples
 ///
@@ -47,6 +50,9 @@ pub fn current_num_threads() -> usize {
 /// The bound for [`current_thread_index`] in the current pool, or from outside in the
 /// global one, which is built if need be. More than [`current_num_threads`]: spares, which
 /// stand in for workers that block, have indices of their own.
+///
+/// # Panics
+/// If the global pool has to be built and can't be.
 ///
 /// # Examples
 ///
