@@ -74,8 +74,8 @@ impl ThreadPoolBuilder {
 }
 
 impl<S> ThreadPoolBuilder<S> {
-    /// How many workers the pool has: its target, and the bound for
-    /// [`current_thread_index`](crate::current_thread_index). 0, the default, stands for
+    /// How many workers the pool has that run at a time. The threads may be more, and their
+    /// indices higher: see [`max_threads`](Self::max_threads). 0, the default, stands for
     /// the variable `FILCH_NUM_THREADS` if that is set and not 0, else for the number of
     /// CPUs in the process's affinity mask (on Linux: its main thread's, when the first pool
     /// is built), or its cgroup's CPU quota (v1 or v2, rounded up) if that is less.
