@@ -43,9 +43,21 @@
 //!
 //! A worker that waits for a `join` or a scope runs only work that is part of what it waits
 //! for. So a lock that a task holds across a `join` isn't taken again by an unrelated task on
-//! the same stack. Exceptions, each documented at its verb: parts of a broadcast, which only
-//! that worker can run; calls from outside, while it waits for another pool; and whatever
-//! [`yield_now`] volunteers for.
+//! the same stack. The exceptions are what nobody else could run, or what the caller asks for:
+//!
+//! * In every wait, the worker's own part of a [`broadcast`].
+//! * While it waits for another pool ([`ThreadPool::install`] and the other verbs of a pool that
+//!   it isn't part of), calls from outside, and tasks of scopes that somebody outside waits for.
+//! * While a thread that was made a worker by
+//!   [`use_current_thread`](ThreadPoolBuilder::use_current_thread) waits in
+//!   [`JoinHandle::join`], detached tasks and calls.
+//! * As a last resort, if all workers wait and no spare can be had
+//!   ([`max_threads`](ThreadPoolBuilder::max_threads)), anything: counted in
+//!   [`Counters::last_resorts`].
+//! * In [`yield_now`] and [`yield_local`], which volunteer for it, anything; and under
+//!   [`WaitPolicy::Any`] in every wait.
+//!
+//! A lock that such work takes must not be held across the wait in question.
 //!
 //! # Panics
 //!

@@ -49,8 +49,10 @@ impl fmt::Debug for BroadcastContext<'_> {
 
 /// Runs `op` once on every worker of the current pool, and returns all results by index.
 ///
-/// A worker runs its part when it has no local work left, or while it waits for something:
-/// so a part must not lock what a waiting frame may hold. Costs an allocation a worker.
+/// A worker runs its part when it has no local work left, or while it waits for anything, a
+/// join included: so a part must not lock what may be held across a wait. The caller, if it is
+/// one of these workers, runs nothing but parts of broadcasts meanwhile; one of another pool
+/// waits as in [`ThreadPool::install`]. Costs an allocation a worker.
 ///
 /// # Panics
 /// If a part panics, after all have ended, with the payload of the lowest index; further ones
@@ -76,7 +78,7 @@ where
 }
 
 /// Runs `op` once on every worker of the current pool, and doesn't wait. A panic is that of
-/// a [`spawn`](crate::spawn()).
+/// a [`spawn`](crate::spawn()). When a worker runs its part: see [`broadcast`].
 ///
 /// # Panics
 /// If the pool has been shut down and this isn't one of its workers; and, as

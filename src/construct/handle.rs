@@ -18,8 +18,13 @@ use std::thread::Result;
 
 /// A task whose result can be had; see [`spawn_handle`].
 ///
-/// It is also a future of the same result. Dropped, it lets the task go on alone; a panic is
-/// then but counted, in [`Counters::panics`](crate::Counters::panics).
+/// It is also a future of the same result. On a worker, use [`join`](Self::join) and don't block
+/// on the future, as the `block_on` of an executor does: a thread that blocks there runs nothing
+/// for its pool, and if all of them do, or the pool has but one, the task never starts and the
+/// wait never ends. Where it can't be avoided, do it inside [`blocking`](crate::blocking()).
+///
+/// Dropped, it lets the task go on alone; a panic is then but counted, in
+/// [`Counters::panics`](crate::Counters::panics).
 #[must_use = "dropping the handle of a task loses its result and its panic; use spawn instead"]
 pub struct JoinHandle<T> {
     task: Arc<dyn Completion<T>>,
@@ -88,7 +93,13 @@ impl<T> JoinHandle<T> {
     ///
     /// On a worker of the same pool, a task that hasn't started is run right here; one that
     /// has is waited for, running nothing else meanwhile but parts of broadcasts. A worker
-    /// of another pool calls for the task, as by [`install`](ThreadPool::install).
+    /// of another pool calls for the task, as by [`install`](ThreadPool::install), and runs
+    /// meanwhile what it runs there.
+    ///
+    /// The thread of [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread), unless
+    /// it is in the midst of a task or a join, runs detached tasks and calls from
+    /// outside while it waits, since there may be nobody else to run them. So it must hold no
+    /// lock that those may want.
     ///
     /// # Errors
     /// The payload, if the task panicked, or [`Cancelled`](crate::Cancelled).

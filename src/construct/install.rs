@@ -21,6 +21,11 @@ impl ThreadPool {
     /// Runs `op` on a worker of this pool and returns its result; every verb that `op` calls
     /// then uses this pool. On a worker of this pool already, just calls it.
     ///
+    /// A worker of another pool may run calls from outside while it waits, and tasks of scopes
+    /// that somebody outside its pool waits for: else two pools that call each other would wait
+    /// for ever. So it must hold no lock that those may want. The same goes for the other verbs
+    /// of a pool when a worker of another pool uses them.
+    ///
     /// # Panics
     /// If `op` panics, and if the pool has been shut down.
     ///

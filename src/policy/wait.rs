@@ -17,7 +17,7 @@ pub enum WaitPolicy {
     /// Only what is part of what it waits for. So no unrelated task runs on a stack that may
     /// hold a lock that the task wants, and stacks grow no deeper than those of a serial
     /// program, nearly. A worker that finds nothing of the kind sleeps, and a spare takes its
-    /// place.
+    /// place. Exceptions: see [What a wait may run](crate#what-a-wait-may-run).
     #[default]
     Descendants,
     /// Anything, as rayon's workers do: no worker sleeps while there is work, no spare is
