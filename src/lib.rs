@@ -51,7 +51,7 @@
 //! * While a thread that was made a worker by
 //!   [`use_current_thread`](ThreadPoolBuilder::use_current_thread) waits in
 //!   [`JoinHandle::join`], detached tasks and calls.
-//! * As a last resort, if all workers wait and no spare can be had
+//! * As a last resort, if every worker waits or blocks and no spare can be had
 //!   ([`max_threads`](ThreadPoolBuilder::max_threads)), anything: counted in
 //!   [`Counters::last_resorts`].
 //! * In [`yield_now`] and [`yield_local`], which volunteer for it, anything; and under
