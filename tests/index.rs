@@ -106,6 +106,7 @@ struct Reference {
     contents: BTreeMap<Vec<u8>, BTreeSet<PathBuf>>,
     types: BTreeMap<String, (u64, u64)>,
     words: Words,
+    binary: u64,
 }
 
 impl Reference {
@@ -132,8 +133,11 @@ impl Reference {
         of_type.0 += 1;
         of_type.1 += content.len() as u64;
         let mut word = Vec::new();
+        let binary = content.contains(&0);
+        self.binary += u64::from(binary);
+        let text = if binary { &[] } else { &content[..] };
         // A space after the end ends the last word.
-        for &byte in content.iter().chain(b" ") {
+        for &byte in text.iter().chain(b" ") {
             match byte {
                 b'a'..=b'z' | b'0'..=b'9' | 0x80.. => word.push(byte),
                 b'A'..=b'Z' => word.push(byte + 32),
@@ -147,7 +151,7 @@ impl Reference {
     fn check(&self, summary: &Summary, words: &Words) {
         let files = self.contents.values().map(|paths| paths.len() as u64).sum();
         let bytes = self.types.values().map(|of_type| of_type.1).sum();
-        assert_eq!(summary.total, Sum { files, bytes });
+        assert_eq!((summary.total, summary.binary), (Sum { files, bytes }, self.binary));
 
         assert!(*words == self.words, "the words differ");
         assert_eq!(summary.words, self.words.values().sum());

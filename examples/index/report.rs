@@ -37,6 +37,10 @@ pub fn print_findings(out: &mut impl Write, root: &Path, summary: &Summary) -> i
     row(out, HumanCount(summary.words), "words")?;
     row(out, HumanCount(summary.different_words as u64), "different words")?;
 
+    if summary.binary > 0 {
+        let what = "of the files are binary (contain a NUL byte): no words are counted in those";
+        row(out, HumanCount(summary.binary), what)?;
+    }
     title(out, "most frequent words")?;
     for (count, word) in &summary.top {
         row(out, HumanCount(*count), word)?;

@@ -18,6 +18,8 @@ const BATCH: usize = 16;
 #[derive(Default)]
 pub struct Tally<'a> {
     pub words: Words,
+    /// Files that aren't text.
+    binary: u64,
     types: BTreeMap<String, Sum>,
     contents: Vec<Content<'a>>,
     unreadable: Vec<(PathBuf, String)>,
@@ -66,12 +68,18 @@ impl<'a> Tally<'a> {
         self.contents.push((bytes, xxh3_128(text), path));
         let extension = path.extension().unwrap_or_default().to_string_lossy();
         *self.types.entry(extension.to_ascii_lowercase()).or_default() += Sum { files: 1, bytes };
-        text.make_ascii_lowercase();
-        self.words.count(text);
+        // As grep tells: what contains a NUL byte is no text, and has no words.
+        if text.contains(&0) {
+            self.binary += 1;
+        } else {
+            text.make_ascii_lowercase();
+            self.words.count(text);
+        }
     }
 
     fn merge(&mut self, mut other: Self) {
         self.words.merge(other.words);
+        self.binary += other.binary;
         self.contents.append(&mut other.contents);
         self.unreadable.append(&mut other.unreadable);
         for (extension, sum) in other.types {
@@ -84,6 +92,8 @@ impl<'a> Tally<'a> {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub total: Sum,
+    /// Files that contain a NUL byte, and so aren't searched for words.
+    pub binary: u64,
     pub words: u64,
     pub different_words: usize,
     /// The ten most frequent words, most frequent first.
@@ -98,7 +108,7 @@ pub struct Summary {
 impl Summary {
     /// Of everything that was found.
     pub fn new(found: &Found, tally: &mut Tally) -> Self {
-        let mut summary = Self::default();
+        let mut summary = Self { binary: tally.binary, ..Self::default() };
         let mut top: Vec<(Reverse<u64>, &[u8])> = Vec::new();
         for (word, count) in tally.words.iter() {
             summary.words += count;
