@@ -12,6 +12,9 @@ use std::time::Duration;
 /// Of a long list, how much is printed.
 const SHOWN: usize = 10;
 
+/// With fewer tasks than this, a percentile is but one of them.
+const ENOUGH: usize = 100;
+
 /// One pass over the tree, and what its pool did.
 pub struct Pass {
     pub workers: usize,
@@ -88,11 +91,11 @@ pub fn print_times(out: &mut impl Write, mut passes: [Vec<Pass>; 2]) -> io::Resu
     title(out, format!("what the pool did in that time, workers: {}", all.workers))?;
     row(out, HumanCount(counters.tasks), "tasks run, most of them for a directory each")?;
     row(out, HumanCount(counters.joins), "joins")?;
-    row(out, HumanCount(counters.steals), "steals")?;
-    row(out, HumanCount(counters.exposures), "exposures")?;
-    row(out, HumanCount(counters.pulls), "pulls")?;
-    row(out, HumanCount(counters.parks), "parks")?;
-    row(out, HumanCount(counters.wakes), "wakes")?;
+    row(out, HumanCount(counters.steals), "steals: work taken from another worker's queue")?;
+    row(out, HumanCount(counters.exposures), "exposures: private joins shown to hungry workers")?;
+    row(out, HumanCount(counters.pulls), "pulls: private joins taken from a busy worker")?;
+    row(out, HumanCount(counters.parks), "parks: a worker fell asleep")?;
+    row(out, HumanCount(counters.wakes), "wakes: a worker woke another")?;
     if let Some(time) = all.cpu_time.map(|time| time.as_secs_f64()) {
         let busy = time / all.elapsed.as_secs_f64();
         row(out, format!("{time:.2} s"), format!("CPU time, so {busy:.2} CPUs busy"))?;
@@ -102,6 +105,10 @@ pub fn print_times(out: &mut impl Write, mut passes: [Vec<Pass>; 2]) -> io::Resu
     let mut waits = Histogram::<u64>::new_with_max(longest, 3).map_err(io::Error::other)?;
     all.latencies.iter().for_each(|wait| waits.saturating_record(wait.as_nanos() as u64));
     title(out, "scheduling latency of tasks, from spawn to start, so with the queue")?;
+    let tasks = all.latencies.len();
+    if tasks < ENOUGH {
+        return row(out, HumanCount(tasks as u64), "tasks, too few for percentiles");
+    }
     for percentile in [50.0, 90.0, 99.0, 99.9] {
         let wait = Duration::from_nanos(waits.value_at_percentile(percentile));
         row(out, format!("{wait:.1?}"), format!("p{percentile}"))?;
