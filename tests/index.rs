@@ -29,7 +29,8 @@ fn a_tree_of_every_oddity_is_indexed_as_by_a_plain_loop() {
     tree.file("plain/empty.txt", "");
     tree.file("no-word.txt", " \n.,;_-\t");
     tree.file("UPPER.TXT", "The THE the tHe straße STRASSE Straße x_y a1 1a");
-    tree.file("not-utf-8.txt", b"caf\xe9 caf\xe9s \xff\xfe \xff\xfe a\x00b \x80");
+    tree.file("not-utf-8.txt", b"caf\xe9 caf\xe9s \xff\xfe \xff\xfe a\x01b \x80");
+    tree.file("not-text.txt", b"nowhere \x00 else");
     tree.file(&format!("{}deep", "nest/".repeat(60)), "deep down");
     // Longer than what one worker counts in one go; the second has no place to split it.
     tree.file("long.txt", prose(1, 400_000));
@@ -105,8 +106,8 @@ fn index(root: &Path, workers: usize) -> (Summary, Words) {
 struct Reference {
     contents: BTreeMap<Vec<u8>, BTreeSet<PathBuf>>,
     types: BTreeMap<String, (u64, u64)>,
-    words: Words,
     binary: u64,
+    words: Words,
 }
 
 impl Reference {
@@ -132,10 +133,10 @@ impl Reference {
         let of_type = self.types.entry(extension).or_default();
         of_type.0 += 1;
         of_type.1 += content.len() as u64;
-        let mut word = Vec::new();
         let binary = content.contains(&0);
         self.binary += u64::from(binary);
         let text = if binary { &[] } else { &content[..] };
+        let mut word = Vec::new();
         // A space after the end ends the last word.
         for &byte in text.iter().chain(b" ") {
             match byte {

@@ -1,6 +1,7 @@
 //! Indexes a directory tree with a filch pool: files, bytes, words, file types and
 //! duplicates, then the time it took against that of one worker, and what the pool did.
 
+mod arguments;
 mod report;
 mod tally;
 mod walk;
@@ -22,9 +23,10 @@ worker and with all, and what the pool did meanwhile.
 usage: index [--threads N] [DIR]
 
   DIR          default: the sources of the crates that cargo has downloaded
-  --threads N  workers; default: as many as the process may use CPUs";
+  --threads N  workers; default: FILCH_NUM_THREADS, or as many as the process may use CPUs,
+               or as its cgroup's CPU quota allows, if that is less";
 
-/// Passes with one worker, and as many with all.
+/// Passes with one worker, and as many with all, if those are more.
 const ROUNDS: usize = 3;
 /// With this many files, all passes take more than about a second: there is a progress bar.
 const LONG: usize = 1000;
@@ -37,71 +39,72 @@ fn main() {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let Some((root, threads)) = arguments()? else {
+    let Some(arguments) = arguments::parse(env::args_os().skip(1))? else {
         println!("{HELP}");
         return Ok(());
     };
-    let bar = ProgressBar::hidden();
+    let root = arguments.dir.unwrap_or_else(crates);
+    if let Err(error) = fs::read_dir(&root) {
+        let root = root.display();
+        Err(format!(
+            "cannot read {root}: {error}; name a directory, or let `cargo fetch` download crates"
+        ))?;
+    }
+    // What 0 stands for, only filch knows.
+    let workers = pool(arguments.threads)?.current_num_threads();
+    let teams = if workers == 1 { vec![1] } else { vec![1, workers] };
+    let (bar, passes) = (ProgressBar::hidden(), 1 + ROUNDS * teams.len());
     // Brings the files into the page cache; its time doesn't count.
-    let first = pass(&root, threads, &bar)?;
-    let mut passes = [Vec::new(), Vec::new()];
+    let first = pass(&root, workers, passes, &bar)?;
+    let mut by_team: Vec<_> = teams.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
-        passes[0].push(pass(&root, 1, &bar)?);
-        passes[1].push(pass(&root, threads, &bar)?);
+        for (&workers, done) in teams.iter().zip(&mut by_team) {
+            done.push(pass(&root, workers, passes, &bar)?);
+        }
     }
     bar.finish_and_clear();
-    if passes.iter().flatten().any(|pass| pass.summary != first.summary) {
+    if by_team.iter().flatten().any(|pass| pass.summary != first.summary) {
         return Err("two passes found different things: do the files change?".into());
     }
     let mut out = BufWriter::new(io::stdout().lock());
     let printed = report::print_findings(&mut out, &root, &first.summary)
-        .and_then(|()| report::print_times(&mut out, passes))
+        .and_then(|()| report::print_times(&mut out, by_team))
         .and_then(|()| out.flush());
     // Whoever closed the pipe has seen enough.
     Ok(printed
         .or_else(|error| if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })?)
 }
 
-/// What to index, and by how many workers (0: the default); `None` to be helped instead.
-fn arguments() -> Result<Option<(PathBuf, usize)>, Box<dyn Error>> {
-    let arguments: Vec<_> = env::args_os().skip(1).collect();
-    let (threads, rest) = match &arguments[..] {
-        [flag, number, rest @ ..] if flag == "--threads" => {
-            let number = number.to_str().and_then(|number| number.parse().ok());
-            (number.ok_or("--threads needs a number; see --help")?, rest)
-        }
-        rest => (0, rest),
-    };
-    let root = match rest {
-        [] => env::var_os("CARGO_HOME")
-            .map_or_else(|| env::home_dir().unwrap_or_default().join(".cargo"), PathBuf::from)
-            .join("registry/src"),
-        [flag] if flag == "--help" || flag == "-h" => return Ok(None),
-        [dir] if !dir.as_encoded_bytes().starts_with(b"-") => dir.into(),
-        _ => return Err("these arguments make no sense together; see --help".into()),
-    };
-    match fs::read_dir(&root) {
-        Ok(_) => Ok(Some((root, threads))),
-        Err(error) => Err(format!(
-            "cannot read {}: {error}; name a directory, or let `cargo fetch` download crates",
-            root.display()
-        ))?,
-    }
+/// Where cargo keeps the sources of the crates that it has downloaded.
+fn crates() -> PathBuf {
+    env::var_os("CARGO_HOME")
+        .map_or_else(|| env::home_dir().unwrap_or_default().join(".cargo"), PathBuf::from)
+        .join("registry/src")
 }
 
-/// Indexes the tree with a pool of its own, so that what the pool counts is this pass.
-fn pass(root: &Path, threads: usize, bar: &ProgressBar) -> Result<Pass, filch::Error> {
-    let pool = filch::ThreadPoolBuilder::new().num_threads(threads).build()?;
+fn pool(workers: usize) -> Result<filch::ThreadPool, filch::Error> {
+    filch::ThreadPoolBuilder::new().num_threads(workers).build()
+}
+
+/// Indexes the tree with a pool of its own, so that what the pool counts is this pass, one of
+/// so many.
+fn pass(
+    root: &Path,
+    workers: usize,
+    passes: usize,
+    bar: &ProgressBar,
+) -> Result<Pass, filch::Error> {
+    let pool = pool(workers)?;
     let (start, cpu_time) = (Instant::now(), report::cpu_time());
     let found = pool.install(|| walk::walk(root));
-    bar.set_length((found.files.len() * (1 + 2 * ROUNDS)) as u64);
+    bar.set_length((found.files.len() * passes) as u64);
     if found.files.len() > LONG && bar.is_hidden() {
         bar.set_draw_target(ProgressDrawTarget::stderr());
     }
     let mut tally = pool.install(|| tally::tally(&found.files, &|| bar.inc(1)));
     let summary = Summary::new(&found, &mut tally);
     Ok(Pass {
-        workers: pool.current_num_threads(),
+        workers,
         elapsed: start.elapsed(),
         cpu_time: cpu_time.and_then(|start| report::cpu_time()?.checked_sub(start)),
         counters: pool.counters(),

@@ -37,13 +37,13 @@ pub fn print_findings(out: &mut impl Write, root: &Path, summary: &Summary) -> i
     writeln!(out, "{}", root.display())?;
     row(out, HumanCount(summary.total.files), "files")?;
     row(out, DecimalBytes(summary.total.bytes), "in them")?;
-    row(out, HumanCount(summary.words), "words")?;
-    row(out, HumanCount(summary.different_words as u64), "different words")?;
-
     if summary.binary > 0 {
         let what = "of the files are binary (contain a NUL byte): no words are counted in those";
         row(out, HumanCount(summary.binary), what)?;
     }
+    row(out, HumanCount(summary.words), "words")?;
+    row(out, HumanCount(summary.different_words as u64), "different words")?;
+
     title(out, "most frequent words")?;
     for (count, word) in &summary.top {
         row(out, HumanCount(*count), word)?;
@@ -73,19 +73,22 @@ pub fn print_findings(out: &mut impl Write, root: &Path, summary: &Summary) -> i
     Ok(())
 }
 
-/// `passes`: those with one worker and those with all, which alternated.
-pub fn print_times(out: &mut impl Write, mut passes: [Vec<Pass>; 2]) -> io::Result<()> {
+/// `passes`: those with one worker, then those with all if these are more; they alternated.
+pub fn print_times(out: &mut impl Write, mut passes: Vec<Vec<Pass>>) -> io::Result<()> {
     passes.iter_mut().for_each(|passes| passes.sort_by_key(|pass| pass.elapsed));
     let rounds = passes[0].len();
-    let [one, all] = passes.each_ref().map(|passes| &passes[passes.len() / 2]);
+    let medians: Vec<_> = passes.iter().map(|passes| &passes[rounds / 2]).collect();
+    let (one, all) = (medians[0], medians[medians.len() - 1]);
     title(out, format!("time to walk, read, hash and count, median of {rounds}"))?;
-    for pass in [one, all] {
+    for pass in &medians {
         let seconds = pass.elapsed.as_secs_f64();
         let speed = DecimalBytes((pass.summary.total.bytes as f64 / seconds) as u64);
         row(out, format!("{seconds:.3} s"), format!("{speed}/s, workers: {}", pass.workers))?;
     }
-    let speed_up = one.elapsed.as_secs_f64() / all.elapsed.as_secs_f64();
-    row(out, format!("{speed_up:.2}"), "speed-up")?;
+    if medians.len() > 1 {
+        let speed_up = one.elapsed.as_secs_f64() / all.elapsed.as_secs_f64();
+        row(out, format!("{speed_up:.2}"), "speed-up")?;
+    }
 
     let counters = all.counters;
     title(out, format!("what the pool did in that time, workers: {}", all.workers))?;
@@ -101,14 +104,14 @@ pub fn print_times(out: &mut impl Write, mut passes: [Vec<Pass>; 2]) -> io::Resu
         row(out, format!("{time:.2} s"), format!("CPU time, so {busy:.2} CPUs busy"))?;
     }
 
-    let longest = Duration::from_secs(3600).as_nanos() as u64;
-    let mut waits = Histogram::<u64>::new_with_max(longest, 3).map_err(io::Error::other)?;
-    all.latencies.iter().for_each(|wait| waits.saturating_record(wait.as_nanos() as u64));
     title(out, "scheduling latency of tasks, from spawn to start, so with the queue")?;
     let tasks = all.latencies.len();
     if tasks < ENOUGH {
         return row(out, HumanCount(tasks as u64), "tasks, too few for percentiles");
     }
+    let longest = Duration::from_secs(3600).as_nanos() as u64;
+    let mut waits = Histogram::<u64>::new_with_max(longest, 3).map_err(io::Error::other)?;
+    all.latencies.iter().for_each(|wait| waits.saturating_record(wait.as_nanos() as u64));
     for percentile in [50.0, 90.0, 99.0, 99.9] {
         let wait = Duration::from_nanos(waits.value_at_percentile(percentile));
         row(out, format!("{wait:.1?}"), format!("p{percentile}"))?;
