@@ -20,7 +20,8 @@ use std::thread::Result;
 ///
 /// It is also a future of the same result. On a worker, use [`join`](Self::join) and don't block
 /// on the future, as the `block_on` of an executor does: a thread that blocks there runs nothing
-/// for its pool, and if all of them do, or the pool has but one, the task never starts and the
+/// for its pool, and if all of them do, or the pool has but one, and no spare steps in
+/// ([`max_threads`](crate::ThreadPoolBuilder::max_threads)), then the task never starts and the
 /// wait never ends. Where it can't be avoided, do it inside [`blocking`](crate::blocking()).
 ///
 /// Dropped, it lets the task go on alone; a panic is then but counted, in
