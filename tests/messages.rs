@@ -86,6 +86,7 @@ fn a_verb_that_comes_too_late_panics_at_the_line_of_its_caller() {
         let pool = pool(1);
         pool.shutdown().unwrap();
         panics_here(|| pool.install(|| ()));
+        panics_here(|| pool.join(|| (), || ()));
         panics_here(|| pool.spawn(|| ()));
         panics_here(|| pool.spawn_fifo(|| ()));
         panics_here(|| pool.spawn_handle(|| ()).is_finished());
@@ -99,6 +100,8 @@ fn a_verb_that_comes_too_late_panics_at_the_line_of_its_caller() {
         panics_here(|| pool.in_place_scope_fifo(|scope| scope.spawn_broadcast(|_, _| ())));
         filch::spawn(|| ());
         filch::shutdown_global().unwrap();
+        panics_here(|| filch::join(|| (), || ()));
+        panics_here(|| filch::join_context(|_| (), |_| ()));
         panics_here(|| filch::spawn(|| ()));
         panics_here(|| filch::spawn_fifo(|| ()));
         panics_here(|| filch::spawn_handle(|| ()).is_finished());
@@ -113,6 +116,8 @@ fn a_verb_that_comes_too_late_panics_at_the_line_of_its_caller() {
 fn a_verb_that_can_not_build_the_global_pool_panics_at_the_line_of_its_caller() {
     let test = "a_verb_that_can_not_build_the_global_pool_panics_at_the_line_of_its_caller";
     child_succeeds(test, &[("FILCH_NUM_THREADS", "many")], || {
+        panics_here(|| filch::join(|| (), || ()));
+        panics_here(|| filch::join_context(|_| (), |_| ()));
         panics_here(|| filch::spawn(|| ()));
         panics_here(|| filch::spawn_fifo(|| ()));
         panics_here(|| filch::spawn_handle(|| ()).is_finished());

@@ -64,6 +64,7 @@ impl fmt::Debug for FnContext {
 /// assert_eq!(sum(&[1, 2, 3, 4]), 10);
 /// ```
 #[inline(always)]
+#[track_caller]
 pub fn join<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
@@ -93,6 +94,7 @@ where
 /// assert!(a && b);
 /// ```
 #[inline(always)]
+#[track_caller]
 pub fn join_context<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
 where
     A: FnOnce(FnContext) -> RA + Send,
@@ -111,6 +113,7 @@ impl ThreadPool {
     ///
     /// # Panics
     /// As [`join`], and if the pool has been shut down.
+    #[track_caller]
     pub fn join<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
     where
         A: FnOnce() -> RA + Send,
