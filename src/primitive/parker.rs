@@ -13,6 +13,7 @@
 
 use crate::sync::Ordering;
 use crate::sync::futex::Futex;
+use std::time::Duration;
 
 const EMPTY: u32 = 0;
 const PARKED: u32 = 1;
@@ -36,12 +37,23 @@ impl Parker {
             word.compare_exchange(EMPTY, PARKED, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if slept {
             while word.load(Ordering::Relaxed) == PARKED {
-                self.futex.wait(PARKED);
+                self.futex.wait(PARKED, None);
             }
         }
         // ORDERING: Acquire; pairs with unpark's swap: what the waker did is seen.
         word.swap(EMPTY, Ordering::Acquire);
         slept
+    }
+
+    /// As [`park`](Self::park), but gives up after `timeout`, or earlier, now and then.
+    /// Returns whether there was a token.
+    pub fn park_timeout(&self, timeout: Duration) -> bool {
+        let word = &self.futex.word;
+        if word.compare_exchange(EMPTY, PARKED, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.futex.wait(PARKED, Some(timeout));
+        }
+        // ORDERING: Acquire; as above. A token that comes as the time runs out is taken here.
+        word.swap(EMPTY, Ordering::Acquire) == NOTIFIED
     }
 
     /// Hands over a token and wakes the owner if it sleeps. A system call only then;

@@ -8,6 +8,8 @@ pub use kernel::Futex;
 #[cfg(all(target_os = "linux", not(any(loom, filch_no_futex))))]
 mod kernel {
     use crate::sync::AtomicU32;
+    use std::ptr;
+    use std::time::Duration;
 
     #[derive(Debug)]
     pub struct Futex {
@@ -20,17 +22,24 @@ mod kernel {
         }
 
         /// Sleeps while the word is `expected`, until a [`wake`](Self::wake) that follows
-        /// a change of the word. May return early: the caller looks at the word again.
-        pub fn wait(&self, expected: u32) {
+        /// a change of the word, or for as long as `timeout` says. May return early: the
+        /// caller looks at the word again.
+        pub fn wait(&self, expected: u32, timeout: Option<Duration>) {
+            let timeout = timeout.map(|timeout| libc::timespec {
+                tv_sec: timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+                tv_nsec: timeout.subsec_nanos().into(),
+            });
+            let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
             // SAFETY: the address is that of a live, aligned u32 for the whole call, and
-            // a null timeout means none. EINTR and EAGAIN are the early returns we allow.
+            // so is the timeout's, or it is null, which means none. EINTR and EAGAIN are the
+            // early returns we allow.
             unsafe {
                 libc::syscall(
                     libc::SYS_futex,
                     self.word.as_ptr(),
                     libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
                     expected,
-                    std::ptr::null::<libc::timespec>(),
+                    timeout,
                 );
             }
         }
@@ -57,6 +66,7 @@ mod kernel {
     use loom::sync::{Condvar, Mutex};
     #[cfg(not(loom))]
     use std::sync::{Condvar, Mutex};
+    use std::time::Duration;
 
     #[derive(Debug)]
     pub struct Futex {
@@ -70,10 +80,16 @@ mod kernel {
             Self { word: AtomicU32::new(value), lock: Mutex::new(()), changed: Condvar::new() }
         }
 
-        pub fn wait(&self, expected: u32) {
+        pub fn wait(&self, expected: u32, timeout: Option<Duration>) {
             let mut guard = self.lock.lock().unwrap();
             while self.word.load(Ordering::Relaxed) == expected {
-                guard = self.changed.wait(guard).unwrap();
+                let Some(timeout) = timeout else {
+                    guard = self.changed.wait(guard).unwrap();
+                    continue;
+                };
+                // An early return, perhaps.
+                let _ = self.changed.wait_timeout(guard, timeout).unwrap();
+                return;
             }
         }
 

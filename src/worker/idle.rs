@@ -102,7 +102,7 @@ impl Local {
             // Whoever pushes a frame from here on shows it and looks for somebody.
             shared.raise_hunger();
             heavy_fence();
-            let _ = shared.hand_over();
+            shared.hand_over_or_call();
         }
         self.sleep_on_the_bench();
     }
@@ -129,9 +129,7 @@ impl Local {
         if left {
             self.shared.raise_hunger();
             heavy_fence();
-            // If nobody can take its place, then so it is: this thread's next lines are the
-            // user's.
-            let _ = self.shared.hand_over();
+            self.shared.hand_over_or_call();
         }
         left
     }

@@ -13,28 +13,28 @@ impl Local {
     /// Runs jobs until the pool has come to its end.
     pub fn run(&self) {
         // Whoever starts a spare, or gives it a seat again, has counted it as searching.
-        let mut searching = self.is_spare();
-        while let Some(job) = if searching {
-            self.search(Ladder::default())
-        } else {
-            self.find().or_else(|| self.idle())
-        } {
+        let mut next = if self.is_spare() { self.search(Ladder::default()) } else { self.idle() };
+        while let Some(job) = next {
             self.execute(job);
-            searching = !self.remote().presence.is_plain() && self.settle();
+            next = if self.remote().presence.is_plain() {
+                self.find().or_else(|| self.idle())
+            } else {
+                self.settle()
+            };
         }
         debug_assert!(!self.has_pending(), "filch: a worker ended with work in its queues");
     }
 
-    /// Between two jobs: takes back a seat that the watch took from it, and, as a spare, goes
-    /// to the bench if there are too many. Returns whether it has been there.
+    /// The next job of one who takes back a seat that the watch took from it, or is a spare
+    /// and goes to the bench first if there are too many.
     #[cold]
-    fn settle(&self) -> bool {
+    fn settle(&self) -> Option<Job> {
         self.shared.resume(self.index);
-        let retires = self.is_spare() && self.shared.seats.sit_out_if_crowded(self.index);
-        if retires {
+        if self.is_spare() && self.shared.seats.sit_out_if_crowded(self.index) {
             self.sleep_on_the_bench();
+            return self.search(Ladder::default());
         }
-        retires
+        self.find().or_else(|| self.idle())
     }
 
     /// Runs one job, which nobody else has run or will: it has just left a queue.

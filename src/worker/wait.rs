@@ -33,6 +33,11 @@ use crate::worker::local::Local;
 use crate::worker::shared::{Job, Remote};
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long nobody must have run before one who waits runs anything: what it waits for may
+/// come from outside the pool, by itself, and most of what does is there sooner.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// A look around in a wait.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,7 +124,7 @@ impl Local {
                 found => found,
             },
         };
-        let mut ladder = Ladder::default();
+        let (mut ladder, mut stuck_since) = (Ladder::default(), None);
         while !latch.is_set() {
             let mut found = look_around(Look::Quick);
             if let Found::Nothing = found {
@@ -130,7 +135,8 @@ impl Local {
                     Step::Sleep => {
                         if latch.register(Arc::clone(&self.remote().parker)) {
                             let why = if any { Blocked::Any } else { why() };
-                            found = self.sleep_in_wait(why, || look_around(Look::Last));
+                            found = self
+                                .sleep_in_wait(why, &mut stuck_since, || look_around(Look::Last));
                         }
                         ladder.restart();
                     }
@@ -146,7 +152,12 @@ impl Local {
     }
 
     /// Leaves its seat and sleeps until woken, unless a last look finds something to do.
-    fn sleep_in_wait(&self, why: Blocked, last_look: impl Fn() -> Found) -> Found {
+    fn sleep_in_wait(
+        &self,
+        why: Blocked,
+        stuck_since: &mut Option<Instant>,
+        last_look: impl Fn() -> Found,
+    ) -> Found {
         let shared = &self.shared;
         shared.block(self.index, why);
         let left = self.leave_seat();
@@ -155,11 +166,17 @@ impl Local {
         heavy_fence();
         let mut found = last_look();
         if let Found::Nothing = found {
+            self.counters().parks.bump();
             if shared.hand_over() {
-                self.counters().parks.bump();
+                *stuck_since = None;
                 self.remote().parker.park();
             } else {
-                found = self.last_resort();
+                // Not a new grace with every nudge: somebody outside may go on pushing.
+                let since = *stuck_since.get_or_insert_with(Instant::now);
+                self.remote().parker.park_timeout(GRACE.saturating_sub(since.elapsed()));
+                if since.elapsed() >= GRACE && shared.is_stuck() {
+                    found = self.last_resort();
+                }
             }
         }
         shared.unblock(self.index);
@@ -167,22 +184,17 @@ impl Local {
         found
     }
 
-    /// There is work, nobody runs, and no spare can be had: if we don't run it, nobody will.
-    /// What it locks may be held by a frame of ours; but to do nothing would be to stand still
-    /// for certain.
+    /// There is work, nobody runs, no spare can be had, and so it has been for a while. What
+    /// the work locks may be held by a frame of ours; but what we wait for seems to wait for it.
     #[cold]
     fn last_resort(&self) -> Found {
-        match self.find_anything(Look::Last) {
-            Found::Foreign(job) => {
-                self.counters().last_resorts.bump();
-                Found::Foreign(job)
-            }
+        let found = self.find_anything(Look::Last);
+        match found {
+            Found::Foreign(_) => self.counters().last_resorts.bump(),
             // Frames that hide in our own lane are for others who wait.
-            found => {
-                self.shared.nudge_others(self.index);
-                found
-            }
+            _ => self.shared.nudge_others(self.index),
         }
+        found
     }
 
     fn find_anything(&self, look: Look) -> Found {

@@ -112,8 +112,21 @@ impl Shared {
 
     /// For whoever has left a seat, after a heavy_fence: if there is work, somebody is to
     /// take its place. False: there is, and nobody can, nor does anybody run.
+    #[must_use]
     pub fn hand_over(&self) -> bool {
         !self.has_work() || self.wake_idle() || self.start_spare() || !self.seats.is_deserted()
+    }
+
+    /// As [`hand_over`](Self::hand_over), for whoever can't help out: those who wait are to.
+    pub fn hand_over_or_call(&self) {
+        if !self.hand_over() {
+            self.nudge(|_, _| true);
+        }
+    }
+
+    /// Whether there is work and nobody runs.
+    pub fn is_stuck(&self) -> bool {
+        self.has_work() && self.seats.is_deserted()
     }
 
     /// Wakes all who sleep in a wait but `worker`.
@@ -191,7 +204,7 @@ impl Shared {
             self.leave_seat();
             self.raise_hunger();
             heavy_fence();
-            let _ = self.hand_over();
+            self.hand_over_or_call();
         }
     }
 
