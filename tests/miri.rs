@@ -135,3 +135,22 @@ fn a_dropped_pool_finishes_its_tasks() {
     drop(pool);
     assert_eq!(count.load(Ordering::Relaxed), 4);
 }
+
+#[test]
+fn a_spare_takes_the_place_of_a_worker_that_blocks() {
+    let pool = ThreadPoolBuilder::new().num_threads(1).max_threads(3).build().unwrap();
+    for _ in 0..2 {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let received = pool.spawn_handle(move || filch::blocking(|| receiver.recv().unwrap()));
+        pool.spawn(move || sender.send(42).unwrap());
+        assert_eq!(received.join().unwrap(), 42);
+    }
+    let (sender, receiver) = std::sync::mpsc::channel();
+    pool.join(
+        move || filch::blocking(|| receiver.recv().unwrap()),
+        || {
+            filch::join(|| (), || ());
+            sender.send(()).unwrap();
+        },
+    );
+}

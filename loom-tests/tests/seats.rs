@@ -138,3 +138,20 @@ fn a_spare_without_a_thread_leaves_the_seat_free_and_is_tried_again_later() {
         assert_eq!(pool.started.load(SeqCst), 1);
     });
 }
+
+/// What it waits for is done just as somebody makes work and finds its seat free.
+#[test]
+fn a_worker_that_comes_back_meets_the_spare_that_takes_its_seat() {
+    check(|| {
+        let pool = beside(Pool::new(), Pool::publish, |pool| {
+            pool.block();
+            pool.seats.come_back();
+        });
+        // Else the worker itself finds the work.
+        if pool.started.load(SeqCst) == 1 {
+            assert!(pool.seats.sit_out_if_crowded(SPARE), "two run on one seat");
+        }
+        assert!(!pool.seats.is_short() && !pool.seats.is_deserted());
+        assert!(!pool.seats.sit_out_if_crowded(SPARE));
+    });
+}

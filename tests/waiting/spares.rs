@@ -151,7 +151,7 @@ fn blocking_that_panics_leaves_the_pool_whole() {
 #[test]
 fn a_lone_worker_that_waits_for_another_pool_helps_out_as_a_last_resort() {
     let (lone, other) = (Pool::from(builder(1).max_threads(1)), pool(1));
-    for round in 1..=100 {
+    for round in 1..=5 {
         let (sender, receiver) = channel();
         let lone = &*lone;
         let ask = move || {
@@ -193,17 +193,17 @@ fn b_blocks(a_sleeps_first: bool) {
 
 #[test]
 fn a_worker_that_waits_is_the_last_resort_of_one_that_has_blocked() {
-    (0..100).for_each(|_| b_blocks(false));
+    (0..5).for_each(|_| b_blocks(false));
 }
 
 #[test]
 fn a_worker_that_sleeps_in_a_wait_is_the_last_resort_of_one_that_blocks() {
-    (0..100).for_each(|_| b_blocks(true));
+    (0..5).for_each(|_| b_blocks(true));
 }
 
 #[test]
 fn a_worker_that_sleeps_in_a_wait_is_the_last_resort_for_work_from_outside() {
-    for _ in 0..100 {
+    for _ in 0..5 {
         let pool = &Pool::from(builder(2).max_threads(2));
         let (sender, receiver) = channel();
         let (begun, blocked) = (&Gate::default(), &Gate::default());
