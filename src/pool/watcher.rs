@@ -8,7 +8,7 @@ use crate::worker::shared::{Remote, Shared};
 
 /// How many looks in a row that found nothing to do end its duty: so that a program that
 /// works in bursts doesn't wake it for each.
-const QUIET: u32 = 10;
+const QUIET: u32 = 5;
 
 /// What the watch knows of one worker.
 #[derive(Default)]

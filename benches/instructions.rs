@@ -1,0 +1,34 @@
+//! Joins and spawns to be counted, not timed: `scripts/instructions` runs this under
+//! valgrind with two sizes, and the difference is what one costs.
+
+use std::hint::black_box;
+
+fn fib(n: u64) -> u64 {
+    if n < 2 {
+        return n;
+    }
+    let (a, b) = filch::join(|| fib(n - 1), || fib(n - 2));
+    a + b
+}
+
+fn chain(n: u64) {
+    if n > 0 {
+        filch::spawn(move || chain(n - 1));
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(what), Some(size)) = (arguments.next(), arguments.next()) else {
+        return println!("scripts/instructions runs this");
+    };
+    // `cargo bench` calls with arguments of its own.
+    let Ok(size) = size.parse() else { return };
+    let pool = filch::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    match &*what {
+        "join" => _ = black_box(pool.install(|| fib(size))),
+        "spawn" => pool.spawn(move || chain(size)),
+        "scope" => pool.scope(|scope| (0..size).for_each(|_| scope.spawn(|_| ()))),
+        _ => panic!("join, spawn or scope"),
+    }
+}
