@@ -85,6 +85,7 @@ impl Local {
 
     fn rest(&self) -> Rest {
         if self.is_spare() {
+            self.withdraw();
             self.shared.seats.sit_out(self.index);
             self.lie_on_the_bench();
             Rest::Woken
@@ -107,18 +108,36 @@ impl Local {
         self.sleep_on_the_bench();
     }
 
-    /// As above, for a spare that was busy: whoever is left runs what there is.
-    pub fn sleep_on_the_bench(&self) {
+    /// For a spare that has no seat any more, and whose work is in good hands.
+    fn sleep_on_the_bench(&self) {
         let shared = &self.shared;
-        let presence = &self.remote().presence;
-        // The watch can't have taken a seat that it sees us use: we are between two jobs.
-        let _ = presence.leave();
         shared.unstaff();
         while shared.seats.is_benched(self.index) && !shared.idle.has_ended() {
             self.counters().parks.bump();
             self.remote().parker.park();
         }
-        presence.back(true);
+        self.remote().presence.back(true);
+    }
+
+    /// Sees to it that the watch doesn't take the seat that a spare is about to give up.
+    fn withdraw(&self) {
+        if self.remote().presence.leave() == Some(Due::Nothing) {
+            // It has just done so.
+            self.shared.retake_seat();
+        }
+    }
+
+    /// Between two jobs of a spare: goes to the bench if there are too many, and comes back
+    /// searching. Whoever is left runs what there is. Returns whether it has been there.
+    pub fn sit_out_if_crowded(&self) -> bool {
+        self.withdraw();
+        let crowded = self.shared.seats.sit_out_if_crowded(self.index);
+        if crowded {
+            self.sleep_on_the_bench();
+        } else {
+            self.remote().presence.back(true);
+        }
+        crowded
     }
 
     /// Leaves its seat, and sees to it that somebody takes its place if there is work. For

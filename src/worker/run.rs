@@ -30,8 +30,7 @@ impl Local {
     #[cold]
     fn settle(&self) -> Option<Job> {
         self.shared.resume(self.index);
-        if self.is_spare() && self.shared.seats.sit_out_if_crowded(self.index) {
-            self.sleep_on_the_bench();
+        if self.is_spare() && self.sit_out_if_crowded() {
             return self.search(Ladder::default());
         }
         self.find().or_else(|| self.idle())
