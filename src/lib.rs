@@ -59,6 +59,15 @@
 //!
 //! A lock that such work takes must not be held across the wait in question.
 //!
+//! # Blocking
+//!
+//! A worker that sleeps in a wait gives up its seat, and a *spare* takes it if there is work; so
+//! does one inside [`blocking`], and, on Linux, one that is found asleep in the kernel in the midst
+//! of a task ([`detect_blocking`](ThreadPoolBuilder::detect_blocking)). When it is back, a spare
+//! retires after its task. So as many workers run as were asked for, and tasks may wait for one
+//! another, up to [`max_threads`](ThreadPoolBuilder::max_threads). Spares have indices of their own:
+//! [`max_thread_index`] is the bound.
+//!
 //! # Panics
 //!
 //! A worker survives every panic. One in a closure of `install`, `join`, `scope` or `broadcast`
