@@ -176,6 +176,9 @@ impl Local {
                 self.remote().parker.park_timeout(GRACE.saturating_sub(since.elapsed()));
                 if since.elapsed() >= GRACE && shared.is_stuck() {
                     found = self.last_resort();
+                    if let Found::Nothing = found {
+                        *stuck_since = None;
+                    }
                 }
             }
         }
