@@ -151,3 +151,52 @@ fn pools_with_a_watch_end() {
         pool.shutdown().unwrap();
     }
 }
+
+/// The owner of the scope is woken for the first task, and no searcher who would see to the
+/// second; and both tasks then block without saying so.
+#[test]
+fn a_worker_that_is_woken_for_one_task_sees_to_the_next() {
+    let pool = common::sleeping_pool(2);
+    for _ in 0..3 {
+        let (tell_first, first) = mpsc::channel::<()>();
+        let (tell_body, body) = mpsc::channel::<()>();
+        pool.scope(|scope| {
+            scope.spawn(move |scope| {
+                // Until the owner sleeps in its wait, most likely.
+                thread::sleep(Duration::from_millis(20));
+                scope.spawn(move |_| first.recv().unwrap());
+                scope.spawn(move |_| {
+                    tell_first.send(()).unwrap();
+                    tell_body.send(()).unwrap();
+                });
+                body.recv().unwrap();
+            });
+            // Until the other worker has the task.
+            thread::sleep(Duration::from_millis(5));
+        });
+    }
+}
+
+/// A spare counts as searching from its birth on; its handler must not count as a search.
+#[test]
+fn the_start_handler_of_a_spare_may_use_the_pool() {
+    let (tell, told) = mpsc::channel();
+    let tell = std::sync::Mutex::new(tell);
+    let handler = move |index| {
+        if index == 1 {
+            let (done, wait) = mpsc::channel();
+            filch::spawn(move || done.send(()).unwrap());
+            wait.recv().unwrap();
+            tell.lock().unwrap().send(()).unwrap();
+        }
+    };
+    let pool: common::Pool = builder(1).max_threads(2).start_handler(handler).into();
+    let (end, ended) = mpsc::channel::<()>();
+    pool.spawn(move || {
+        filch::spawn(|| ());
+        // Somebody comes, and needs us; we are back before long.
+        filch::blocking(|| _ = ended.recv_timeout(Duration::from_millis(100)));
+    });
+    told.recv().unwrap();
+    drop(end);
+}

@@ -5,8 +5,8 @@ use crate::construct::spawn::{Rejected, accepted, concerns_guests, in_current_po
 use crate::construct::task::{Completion, Task};
 use crate::pool::thread_pool::ThreadPool;
 use crate::worker::local::Local;
+use crate::worker::outside::wait_outside;
 use crate::worker::shared::Shared;
-use crate::worker::wait::wait_outside;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

@@ -8,8 +8,8 @@ use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
 use crate::primitive::latch::Latch;
 use crate::worker::local::Local;
+use crate::worker::outside::wait_outside;
 use crate::worker::shared::{Job, Shared};
-use crate::worker::wait::wait_outside;
 use std::panic::resume_unwind;
 use std::ptr;
 

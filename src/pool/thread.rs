@@ -139,7 +139,15 @@ fn serve(local: &Local) {
     {
         let _ = local.remote().tid.set(tid);
     }
+    // A spare counts as searching, but who knows how long the handler takes.
+    let relied_upon = local.is_spare() && shared.handlers.start.is_some();
+    if relied_upon && shared.idle.stop_searching() {
+        local.look_for_others();
+    }
     guarded(shared, shared.handlers.start.as_deref(), *index);
+    if relied_upon {
+        shared.idle.start_searching();
+    }
     // SAFETY: `shared` keeps the latch alive, and only this worker sets it.
     unsafe { Latch::set(&raw const local.remote().started) };
     local.run();

@@ -13,7 +13,8 @@ const QUIET: u32 = 5;
 /// What the watch knows of one worker.
 #[derive(Default)]
 struct Watched {
-    /// Opened at the first look. None inside: they can't be.
+    /// Opened at the first look at a thread that has said who it is. None inside: they can't
+    /// be.
     files: Option<Option<ThreadFiles>>,
     stall: Stall,
 }
@@ -21,8 +22,10 @@ struct Watched {
 impl Watched {
     fn is_asleep(&mut self, worker: &Remote) -> bool {
         let open = || worker.tid.get().and_then(|&tid| ThreadFiles::open(tid).ok());
-        let files = self.files.get_or_insert_with(open);
-        self.stall.look(files.as_ref().and_then(ThreadFiles::read))
+        if self.files.is_none() && worker.tid.get().is_some() {
+            self.files = Some(open());
+        }
+        self.stall.look(self.files.as_ref().and_then(Option::as_ref).and_then(ThreadFiles::read))
     }
 }
 
@@ -40,23 +43,24 @@ pub fn watch(shared: &Shared) {
         }
         park_timeout(after);
         let waits = shared.has_work();
-        let mut stalls = false;
         for (index, worker) in shared.roster() {
             let watched = &mut watched[index];
             if worker.presence.is_stalled() {
-                if watched.is_asleep(worker) {
-                    stalls = true;
-                } else {
+                if !watched.is_asleep(worker) {
                     shared.resume(index);
                 }
             } else if !waits || !worker.presence.is_busy() {
                 watched.stall.forget();
             } else if watched.is_asleep(worker) {
                 shared.stall(index);
-                stalls = true;
             }
         }
-        quiet = if waits || stalls { 0 } else { quiet + 1 };
+        if waits && shared.seats.is_short() {
+            // Whoever was nudged for the work has not come.
+            shared.hand_over_or_call();
+        }
+        // Who has stalled gives notice by itself when its job is done.
+        quiet = if waits { 0 } else { quiet + 1 };
         if quiet > QUIET {
             quiet = 0;
             shared.go_off_watch();

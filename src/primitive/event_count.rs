@@ -95,9 +95,7 @@ impl EventCount {
         let (word, bit) = self.slot(member);
         // Counted first: between its bit and its count the member, who may wake up by
         // itself, would be nothing, and could find work, or leave the search, uncounted.
-        // ORDERING: Acquire; pairs with end: what is taken from a queue from here on, the
-        // end's last look still found there.
-        self.state.fetch_add(WAKE + SEARCHER, Ordering::Acquire);
+        self.enlist();
         // ORDERING: AcqRel; pairs with itself: who finds the bit gone finds the count of
         // whoever took it.
         let won = word.fetch_and(!bit, Ordering::AcqRel) & bit != 0;
@@ -110,10 +108,11 @@ impl EventCount {
         won
     }
 
-    /// Counts one more as searching, who is no member and will never sleep here: for
-    /// whoever is about to start it.
+    /// Counts one more as searching: for whoever is about to start one who is no member and
+    /// will never sleep here, or to wake a member.
     pub fn enlist(&self) {
-        // ORDERING: Acquire; as in wake_up.
+        // ORDERING: Acquire; pairs with end: what is taken from a queue from here on, the
+        // end's last look still found there.
         self.state.fetch_add(WAKE + SEARCHER, Ordering::Acquire);
     }
 

@@ -1,11 +1,11 @@
-//! A word that a thread can sleep on: Linux's futex, else a mutex and a condition
-//! variable with the same meaning (which is also what loom runs).
+//! A word that a thread can sleep on: Linux's futex, where its times have 64 bits, else a mutex
+//! and a condition variable with the same meaning (which is also what loom runs).
 //!
 //! This file is `unsafe` for the system calls alone.
 
 pub use kernel::Futex;
 
-#[cfg(all(target_os = "linux", not(any(loom, filch_no_futex))))]
+#[cfg(all(target_os = "linux", target_pointer_width = "64", not(any(loom, filch_no_futex))))]
 mod kernel {
     use crate::sync::AtomicU32;
     use std::ptr;
@@ -59,7 +59,7 @@ mod kernel {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(any(loom, filch_no_futex)))))]
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64", not(any(loom, filch_no_futex)))))]
 mod kernel {
     use crate::sync::{AtomicU32, Ordering};
     #[cfg(loom)]

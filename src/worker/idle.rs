@@ -3,7 +3,7 @@
 
 use crate::policy::ladder::{Ladder, Step};
 use crate::queue::lane::Pulled;
-use crate::sync::fence::heavy_fence;
+use crate::sync::fence::{heavy_fence, light_fence};
 use crate::sync::{Ordering, spin_loop, yield_now};
 use crate::worker::local::Local;
 use crate::worker::presence::Due;
@@ -73,14 +73,24 @@ impl Local {
     fn leave_search(&self, job: Job) -> Job {
         let shared = &self.shared;
         self.woken_in_vain.set(false);
-        if shared.idle.stop_searching() && shared.anyone_rests() {
+        if shared.idle.stop_searching() {
+            self.look_for_others();
+        }
+        job
+    }
+
+    /// For one on whom publishers have relied until now.
+    pub fn look_for_others(&self) {
+        let shared = &self.shared;
+        // Who sleeps in a wait has counted itself, fenced, and then seen us search.
+        light_fence();
+        if shared.anyone_rests() {
             shared.raise_hunger();
             heavy_fence();
-            if shared.has_visible() || shared.has_hidden() {
+            if shared.has_work() {
                 shared.pass_on();
             }
         }
-        job
     }
 
     fn rest(&self) -> Rest {

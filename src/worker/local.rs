@@ -112,6 +112,8 @@ impl Local {
         Self::with_current(|current| {
             if let Some(guest) = current {
                 guest.run_inbox();
+                // For good.
+                let _ = guest.be_away();
                 guest.shared.unstaff();
             }
         });

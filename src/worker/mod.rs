@@ -7,6 +7,7 @@ pub mod find;
 pub mod handlers;
 pub mod idle;
 pub mod local;
+pub mod outside;
 pub mod presence;
 pub mod run;
 pub mod shared;

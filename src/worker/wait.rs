@@ -24,7 +24,6 @@ use crate::policy::ladder::{Ladder, Step};
 use crate::policy::wait::WaitPolicy;
 use crate::primitive::count_latch::CountLatch;
 use crate::primitive::latch::Latch;
-use crate::primitive::parker::Parker;
 use crate::queue::lane::Pulled;
 use crate::sync::fence::heavy_fence;
 use crate::sync::{Ordering, spin_loop, yield_now};
@@ -125,6 +124,7 @@ impl Local {
             },
         };
         let (mut ladder, mut stuck_since) = (Ladder::default(), None);
+        let mut slept = false;
         while !latch.is_set() {
             let mut found = look_around(Look::Quick);
             if let Found::Nothing = found {
@@ -134,6 +134,7 @@ impl Local {
                     Step::Pull => {}
                     Step::Sleep => {
                         if latch.register(Arc::clone(&self.remote().parker)) {
+                            slept = true;
                             let why = if any { Blocked::Any } else { why() };
                             found = self
                                 .sleep_in_wait(why, &mut stuck_since, || look_around(Look::Last));
@@ -141,6 +142,11 @@ impl Local {
                         ladder.restart();
                     }
                 }
+            }
+            if slept && matches!(found, Found::Part(_) | Found::Foreign(_)) {
+                // Whoever woke it for one job has made others since, perhaps, and relied on it.
+                slept = false;
+                self.look_for_others();
             }
             match found {
                 Found::Part(job) => self.execute(job),
@@ -274,21 +280,5 @@ impl Local {
         let stolen = || self.steal_by(|victim| victim.detached.steal());
         let task = || own().or_else(stolen).or_else(|| self.shared.injected.steal());
         self.shared.calls.steal().or_else(|| task().map(Job::Task))
-    }
-}
-
-thread_local! {
-    /// What a thread outside every pool sleeps on.
-    static OUTSIDE: Arc<Parker> = Arc::default();
-}
-
-/// Waits on a thread that is no worker.
-pub fn wait_outside(latch: &Latch) {
-    // A thread that waits while its thread-locals are being destroyed gets a new one.
-    let parker = OUTSIDE.try_with(Arc::clone).unwrap_or_default();
-    while !latch.is_set() {
-        if latch.register(Arc::clone(&parker)) {
-            parker.park();
-        }
     }
 }

@@ -41,10 +41,11 @@ impl Shared {
 
     #[cold]
     fn notify_others(&self, concerned: impl Fn(usize, Blocked) -> bool) {
-        if self.nudge(concerned) || self.start_spare() {
+        let nudged = self.nudge(concerned);
+        if !nudged && self.start_spare() {
             return;
         }
-        if self.seats.is_deserted() {
+        if !nudged && self.seats.is_deserted() {
             // Whoever it is finds that it must help out.
             self.nudge(|_, _| true);
         }
@@ -74,8 +75,8 @@ impl Shared {
         // Even if somebody idle was woken: the hunger of the one who waits for what we run
         // has been answered with that of all others, and it must raise it again.
         let helper = self.nudge(|_, why| why == Blocked::Thief(exposer));
-        if !idle && !helper {
-            self.notify_others(|_, _| false);
+        if !idle {
+            if helper { self.arm_watch() } else { self.notify_others(|_, _| false) }
         }
     }
 
