@@ -100,31 +100,28 @@ fn a_verb_that_comes_too_late_panics_at_the_line_of_its_caller() {
         panics_here(|| pool.in_place_scope_fifo(|scope| scope.spawn_broadcast(|_, _| ())));
         filch::spawn(|| ());
         filch::shutdown_global().unwrap();
-        panics_here(|| filch::join(|| (), || ()));
-        panics_here(|| filch::join_context(|_| (), |_| ()));
-        panics_here(|| filch::spawn(|| ()));
-        panics_here(|| filch::spawn_fifo(|| ()));
-        panics_here(|| filch::spawn_handle(|| ()).is_finished());
-        panics_here(|| filch::broadcast(|_| ()));
-        panics_here(|| filch::spawn_broadcast(|_| ()));
-        panics_here(|| filch::scope(|_| ()));
-        panics_here(|| filch::scope_fifo(|_| ()));
+        free_verbs_panic_here();
     });
+}
+
+/// The verbs that need the global pool to be there and to take work.
+fn free_verbs_panic_here() {
+    panics_here(|| filch::join(|| (), || ()));
+    panics_here(|| filch::join_context(|_| (), |_| ()));
+    panics_here(|| filch::spawn(|| ()));
+    panics_here(|| filch::spawn_fifo(|| ()));
+    panics_here(|| filch::spawn_handle(|| ()).is_finished());
+    panics_here(|| filch::broadcast(|_| ()));
+    panics_here(|| filch::spawn_broadcast(|_| ()));
+    panics_here(|| filch::scope(|_| ()));
+    panics_here(|| filch::scope_fifo(|_| ()));
 }
 
 #[test]
 fn a_verb_that_can_not_build_the_global_pool_panics_at_the_line_of_its_caller() {
     let test = "a_verb_that_can_not_build_the_global_pool_panics_at_the_line_of_its_caller";
     child_succeeds(test, &[("FILCH_NUM_THREADS", "many")], || {
-        panics_here(|| filch::join(|| (), || ()));
-        panics_here(|| filch::join_context(|_| (), |_| ()));
-        panics_here(|| filch::spawn(|| ()));
-        panics_here(|| filch::spawn_fifo(|| ()));
-        panics_here(|| filch::spawn_handle(|| ()).is_finished());
-        panics_here(|| filch::broadcast(|_| ()));
-        panics_here(|| filch::spawn_broadcast(|_| ()));
-        panics_here(|| filch::scope(|_| ()));
-        panics_here(|| filch::scope_fifo(|_| ()));
+        free_verbs_panic_here();
         panics_here(|| filch::in_place_scope(|_| ()));
         panics_here(|| filch::in_place_scope_fifo(|_| ()));
         panics_here(|| filch::current_num_threads());

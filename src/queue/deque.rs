@@ -99,8 +99,10 @@ mod kernel {
 
         fn len(&self) -> usize {
             // As crossbeam's: two acquiring loads, exact only for the owner.
+            // ORDERING: Acquire; pairs with the exchanges of top: no older bottom is read below.
             let top = self.top.load(Ordering::Acquire);
             full_fence();
+            // ORDERING: Acquire; pairs with push.
             let bottom = self.bottom.load(Ordering::Acquire);
             (bottom - top).max(0) as usize
         }
@@ -123,10 +125,12 @@ mod kernel {
         pub fn push(&self, job: T) {
             let bottom = self.0.bottom.load(Ordering::Relaxed);
             assert!(
+                // ORDERING: Acquire; pairs with steal: the slot is free again.
                 bottom - self.0.top.load(Ordering::Acquire) < SLOTS as isize,
                 "a model with more than {SLOTS} jobs in a deque"
             );
             self.0.slot(bottom).store(job.into_raw(), Ordering::Relaxed);
+            // ORDERING: Release; pairs with steal: the slot is seen.
             self.0.bottom.store(bottom + 1, Ordering::Release);
         }
 
@@ -144,6 +148,7 @@ mod kernel {
                 let won = self
                     .0
                     .top
+                    // ORDERING: SeqCst, as in the paper: pop or steal has the last one.
                     .compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed)
                     .is_ok();
                 self.0.bottom.store(bottom + 1, Ordering::Relaxed);
@@ -162,12 +167,15 @@ mod kernel {
 
     impl<T: Pointer> Stealer<T> {
         pub fn steal(&self) -> Steal<T> {
+            // ORDERING: Acquire; pairs with the exchanges of top.
             let top = self.0.top.load(Ordering::Acquire);
             full_fence();
+            // ORDERING: Acquire; pairs with push.
             if top >= self.0.bottom.load(Ordering::Acquire) {
                 return Steal::Empty;
             }
             let job = self.0.slot(top).load(Ordering::Relaxed);
+            // ORDERING: SeqCst, as in the paper; decides against pop and other thieves.
             match self.0.top.compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed) {
                 // SAFETY: it was pushed and nobody else got it.
                 Ok(_) => Steal::Success(unsafe { T::from_raw(job) }),

@@ -78,6 +78,7 @@ mod kernel {
             let slot = &self.slots[self.tail.fetch_add(1, Ordering::Relaxed)];
             // SAFETY: the slot is ours until it is full.
             slot.job.with_mut(|place| unsafe { *place = Some(job) });
+            // ORDERING: Release; pairs with steal and is_empty: the job is seen.
             slot.full.store(true, Ordering::Release);
         }
 
@@ -85,6 +86,7 @@ mod kernel {
             loop {
                 let head = self.head.load(Ordering::Relaxed);
                 let slot = self.slots.get(head)?;
+                // ORDERING: Acquire; pairs with push.
                 if !slot.full.load(Ordering::Acquire) {
                     return None;
                 }
@@ -103,6 +105,7 @@ mod kernel {
 
         pub fn is_empty(&self) -> bool {
             let head = self.head.load(Ordering::Relaxed);
+            // ORDERING: Acquire; pairs with push.
             self.slots.get(head).is_none_or(|slot| !slot.full.load(Ordering::Acquire))
         }
     }
