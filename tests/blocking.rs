@@ -184,6 +184,8 @@ fn the_start_handler_of_a_spare_may_use_the_pool() {
     let tell = std::sync::Mutex::new(tell);
     let handler = move |index| {
         if index == 1 {
+            // Until the worker is back and sleeps, most likely.
+            thread::sleep(Duration::from_millis(200));
             let (done, wait) = mpsc::channel();
             filch::spawn(move || done.send(()).unwrap());
             wait.recv().unwrap();
@@ -195,7 +197,7 @@ fn the_start_handler_of_a_spare_may_use_the_pool() {
     pool.spawn(move || {
         filch::spawn(|| ());
         // Somebody comes, and needs us; we are back before long.
-        filch::blocking(|| _ = ended.recv_timeout(Duration::from_millis(100)));
+        filch::blocking(|| _ = ended.recv_timeout(Duration::from_millis(50)));
     });
     told.recv().unwrap();
     drop(end);
