@@ -6,7 +6,7 @@ mod common;
 
 use common::{builder, pool, wait_until};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -40,18 +40,6 @@ fn the_arms_of_a_join_may_wait_for_each_other() {
             assert_eq!(got.0, Ok(workers));
         }
     }
-}
-
-/// More tasks than workers, none of which can end before all have begun.
-#[test]
-fn tasks_may_wait_for_more_tasks_than_there_are_workers() {
-    let pool = pool(2);
-    let barrier = Barrier::new(8);
-    pool.scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|_| _ = barrier.wait());
-        }
-    });
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::hint::black_box;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
-use std::thread::sleep;
-use std::time::Duration;
+use std::sync::{Barrier, Mutex, OnceLock};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
 
 /// What the shapes use of a pool.
 trait Library: Sync {
@@ -121,6 +121,40 @@ fn leaves_of_joins(pool: &impl Library, first: usize, count: usize, most: &Atomi
     );
 }
 
+/// rayon#957, with two workers: a short join beside a long task, which ends only after it. Who
+/// runs the task while the join waits never sees the join end.
+fn a_short_join_beside_a_long_task(pool: &impl Library) {
+    let (b_runs, task_runs, both) = (Gate::default(), Gate::default(), Barrier::new(2));
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            b_runs.wait();
+            pool.tasks(1, |_| {
+                task_runs.open();
+                both.wait();
+            });
+        });
+        pool.tasks(1, |_| {
+            let b = || {
+                b_runs.open();
+                // Time enough for the one that waits for us to take the task, if it may.
+                let begin = Instant::now();
+                while !task_runs.is_open() && begin.elapsed() < Duration::from_millis(100) {
+                    pause(1);
+                }
+            };
+            pool.join(|| b_runs.wait(), b);
+            both.wait();
+        });
+    });
+}
+
+/// rayon#779, #904, #988: blocked workers take their CPUs out of the pool, and so the task
+/// they wait for.
+fn more_tasks_wait_than_there_are_workers(pool: &impl Library, workers: usize) {
+    let barrier = Barrier::new(workers + 1);
+    pool.tasks(workers + 1, |_| _ = barrier.wait());
+}
+
 const WORKERS: [usize; 4] = [1, 2, 4, 8];
 
 #[test]
@@ -157,6 +191,24 @@ fn leaves_of_a_scope_lie_on_no_other_leaf() {
 #[test]
 fn leaves_of_joins_lie_on_no_other_leaf() {
     keeps_stacks_low(|pool, most| leaves_of_joins(pool, 0, ITEMS, most));
+}
+
+#[test]
+fn a_join_ends_before_a_long_task_that_began_meanwhile() {
+    let pool = pool(2);
+    for _ in 0..5 {
+        a_short_join_beside_a_long_task(&*pool);
+    }
+    assert_eq!(pool.counters().last_resorts, 0);
+}
+
+#[test]
+fn more_tasks_than_workers_may_wait_for_one_another_without_saying_so() {
+    for workers in WORKERS {
+        let pool = pool(workers);
+        more_tasks_wait_than_there_are_workers(&*pool, workers);
+        assert!(pool.counters().stalls > 0);
+    }
 }
 
 const CHILD: &str = "FILCH_CONTROL_CHILD";
@@ -236,4 +288,16 @@ fn control_rayon_deadlocks_on_a_once_lock_initialized_in_parallel() {
 fn control_rayon_overflows_its_stack_with_leaves_of_a_scope() {
     let test = "known::control_rayon_overflows_its_stack_with_leaves_of_a_scope";
     fails_on_rayon(test, 8, |pool| leaves_of_a_scope(pool, &AtomicUsize::new(0)));
+}
+
+#[test]
+fn control_rayon_deadlocks_on_a_long_task_that_a_short_join_picks_up() {
+    let test = "known::control_rayon_deadlocks_on_a_long_task_that_a_short_join_picks_up";
+    fails_on_rayon(test, 2, a_short_join_beside_a_long_task);
+}
+
+#[test]
+fn control_rayon_deadlocks_on_more_tasks_that_wait_than_workers() {
+    let test = "known::control_rayon_deadlocks_on_more_tasks_that_wait_than_workers";
+    fails_on_rayon(test, 2, |pool| more_tasks_wait_than_there_are_workers(pool, 2));
 }
