@@ -135,7 +135,9 @@ pub use telemetry::counters::Counters;
 #[doc(hidden)]
 pub mod protocols {
     pub use crate::job::*;
+    pub use crate::policy::ladder;
     pub use crate::primitive::{count_latch, event_count, gate, latch, parker, seats};
     pub use crate::queue::{deque, injector, lane};
     pub use crate::sync::{cell, fence};
+    pub use crate::worker::{blocked, handlers, local, shared, watch};
 }

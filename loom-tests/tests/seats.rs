@@ -134,6 +134,7 @@ fn a_spare_without_a_thread_leaves_the_seat_free_and_is_tried_again_later() {
         pool.seats.stay_unborn(spare);
         assert!(pool.seats.is_deserted() && !pool.seats.is_short());
         pool.seats.come_back();
+        pool.seats.hope();
         let pool = beside(pool, Pool::publish, Pool::block);
         assert_eq!(pool.started.load(SeqCst), 1);
     });

@@ -32,6 +32,7 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     impl Drop for Away<'_> {
         fn drop(&mut self) {
             self.local.come_back(self.left);
+            self.local.shared.seats.hope();
         }
     }
 

@@ -141,8 +141,8 @@ fn serve(local: &Local) {
     }
     // A spare counts as searching, but who knows how long the handler takes.
     let relied_upon = local.is_spare() && shared.handlers.start.is_some();
-    if relied_upon && shared.idle.stop_searching() {
-        local.look_for_others();
+    if relied_upon {
+        shared.stop_searching();
     }
     guarded(shared, shared.handlers.start.as_deref(), *index);
     if relied_upon {

@@ -27,7 +27,6 @@
 //! Model: loom-tests/tests/seats.rs.
 
 use crate::sync::{AtomicBool, AtomicIsize, Mutex, MutexGuard, Ordering};
-use std::ops::Range;
 use std::sync::PoisonError;
 
 /// A spare that has been given a seat: it is to be started.
@@ -53,15 +52,17 @@ pub struct Seats {
 struct Table {
     free: isize,
     bench: Vec<usize>,
-    unborn: Range<usize>,
-    /// No thread could be had, last time. Until somebody comes back nobody tries again.
+    /// Those that have no thread, the next one last.
+    unborn: Vec<usize>,
+    /// No thread could be had, last time. Nobody tries until somebody has reason to hope.
     barren: bool,
 }
 
 impl Seats {
     /// A seat for each worker below `seats`, all taken, and spares from there to `max`.
     pub fn new(seats: usize, max: usize) -> Self {
-        let table = Table { free: 0, bench: Vec::new(), unborn: seats..max, barren: false };
+        let unborn = (seats..max).rev().collect();
+        let table = Table { free: 0, bench: Vec::new(), unborn, barren: false };
         Self {
             seats: seats as isize,
             table: Mutex::new(table),
@@ -89,10 +90,14 @@ impl Seats {
 
     /// For that worker, when it is back. It may have a job at hand, so it asks nobody.
     pub fn come_back(&self) {
-        self.change(|table| {
-            table.free -= 1;
-            table.barren = false;
-        });
+        self.change(|table| table.free -= 1);
+    }
+
+    /// What somebody waited for is done: if no thread could be had, there may be one now. Not
+    /// whenever somebody comes back: two who wait would wake each other in turn, each because
+    /// it found none.
+    pub fn hope(&self) {
+        self.change(|table| table.barren = false);
     }
 
     /// For publishers, after their light_fence: whether [`fill`](Self::fill) may succeed.
@@ -115,7 +120,7 @@ impl Seats {
             let spare = match table.bench.pop() {
                 Some(spare) => Spare::Benched(spare),
                 None if table.barren => return None,
-                None => Spare::Unborn(table.unborn.next()?),
+                None => Spare::Unborn(table.unborn.pop()?),
             };
             table.free -= 1;
             Some(spare)
@@ -125,10 +130,7 @@ impl Seats {
     /// For a spare without a thread: none could be had.
     pub fn stay_unborn(&self, spare: usize) {
         self.change(|table| {
-            // If younger ones have been born meanwhile, it has missed its turn.
-            if table.unborn.start == spare + 1 {
-                table.unborn.start = spare;
-            }
+            table.unborn.push(spare);
             table.free += 1;
             table.barren = true;
         });

@@ -5,9 +5,9 @@
 //! of those who look meanwhile. Few jobs come here, none on the way from a worker's spawn or
 //! join to its run.
 
-use crate::sync::{AtomicUsize, Ordering};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 pub struct Misfits<T> {
     /// Written under the lock; lets others look without it.
@@ -17,7 +17,7 @@ pub struct Misfits<T> {
 
 impl<T> Misfits<T> {
     pub fn new() -> Self {
-        Self { len: AtomicUsize::new(0), jobs: Mutex::default() }
+        Self { len: AtomicUsize::new(0), jobs: Mutex::new(VecDeque::new()) }
     }
 
     pub fn push(&self, job: T) {

@@ -28,7 +28,7 @@ impl Stack {
     }
 }
 
-#[cfg(all(target_os = "linux", not(miri)))]
+#[cfg(all(target_os = "linux", not(any(loom, miri))))]
 mod system {
     use std::mem::MaybeUninit;
     use std::ptr;
@@ -50,7 +50,7 @@ mod system {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(miri))))]
+#[cfg(not(all(target_os = "linux", not(any(loom, miri)))))]
 mod system {
     pub fn bounds() -> Option<(usize, usize)> {
         None

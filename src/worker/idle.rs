@@ -3,7 +3,7 @@
 
 use crate::policy::ladder::{Ladder, Step};
 use crate::queue::lane::Pulled;
-use crate::sync::fence::{heavy_fence, light_fence};
+use crate::sync::fence::heavy_fence;
 use crate::sync::{Ordering, spin_loop, yield_now};
 use crate::worker::local::Local;
 use crate::worker::presence::Due;
@@ -38,7 +38,7 @@ impl Local {
             if self.shared.idle.has_ended() {
                 return None;
             }
-            match ladder.next() {
+            match ladder.next_step() {
                 Step::Spin(times) => (0..times).for_each(|_| spin_loop()),
                 Step::Yield => yield_now(),
                 Step::Pull => {
@@ -67,30 +67,11 @@ impl Local {
         }
     }
 
-    /// From searching to busy. The last one to leave the search sees to it that those who
-    /// sleep, idle or in a wait, or on the bench, miss nothing: publishers have relied on the
-    /// search and woken nobody.
+    /// From searching to busy.
     fn leave_search(&self, job: Job) -> Job {
-        let shared = &self.shared;
         self.woken_in_vain.set(false);
-        if shared.idle.stop_searching() {
-            self.look_for_others();
-        }
+        self.shared.stop_searching();
         job
-    }
-
-    /// For one on whom publishers have relied until now.
-    pub fn look_for_others(&self) {
-        let shared = &self.shared;
-        // Who sleeps in a wait has counted itself, fenced, and then seen us search.
-        light_fence();
-        if shared.anyone_rests() {
-            shared.raise_hunger();
-            heavy_fence();
-            if shared.has_work() {
-                shared.pass_on();
-            }
-        }
     }
 
     fn rest(&self) -> Rest {

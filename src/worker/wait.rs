@@ -128,7 +128,7 @@ impl Local {
         while !latch.is_set() {
             let mut found = look_around(Look::Quick);
             if let Found::Nothing = found {
-                match ladder.next() {
+                match ladder.next_step() {
                     Step::Spin(times) => (0..times).for_each(|_| spin_loop()),
                     Step::Yield => yield_now(),
                     Step::Pull => {}
@@ -138,6 +138,9 @@ impl Local {
                             let why = if any { Blocked::Any } else { why() };
                             found = self
                                 .sleep_in_wait(why, &mut stuck_since, || look_around(Look::Last));
+                            if latch.is_set() {
+                                self.shared.seats.hope();
+                            }
                         }
                         ladder.restart();
                     }
@@ -146,12 +149,17 @@ impl Local {
             if slept && matches!(found, Found::Part(_) | Found::Foreign(_)) {
                 // Whoever woke it for one job has made others since, perhaps, and relied on it.
                 slept = false;
-                self.look_for_others();
+                self.shared.look_for_others();
             }
             match found {
                 Found::Part(job) => self.execute(job),
                 Found::Foreign(job) => self.execute_foreign(job),
-                Found::Unclear | Found::Nothing => continue,
+                Found::Nothing => continue,
+                Found::Unclear => {
+                    // Somebody holds a claim, and may want our CPU to let go of it.
+                    yield_now();
+                    continue;
+                }
             }
             ladder.restart();
         }

@@ -3,6 +3,8 @@
 //! In this order: an idle worker, unless somebody searches; a worker that waits and is
 //! concerned, since it has a thread; a spare, if a worker has left its seat; and if nobody
 //! runs and no spare can be had, somebody who waits, as a last resort.
+//!
+//! Model: loom-tests/tests/wake.rs.
 
 use crate::primitive::seats::Spare;
 use crate::sync::Ordering;
@@ -92,9 +94,28 @@ impl Shared {
         }
     }
 
-    /// On behalf of those who sleep, of whatever kind, after a fence and a look that has
-    /// found work: publishers have relied on a search that is over.
-    pub fn pass_on(&self) {
+    /// For one who is counted as searching, and is no longer. The last one to leave the search
+    /// sees to it that those who sleep, idle or in a wait or on the bench, miss nothing.
+    pub fn stop_searching(&self) {
+        if self.idle.stop_searching() {
+            self.look_for_others();
+        }
+    }
+
+    /// For one on whom publishers have relied until now, and woken nobody.
+    pub fn look_for_others(&self) {
+        // Who sleeps in a wait has counted itself, fenced, and then seen us search.
+        light_fence();
+        if self.idle.anyone_asleep() || self.has_exceptions() {
+            self.raise_hunger();
+            heavy_fence();
+            if self.has_work() {
+                self.pass_on();
+            }
+        }
+    }
+
+    fn pass_on(&self) {
         match self.idle.wake_one() {
             Some(worker) => self.unpark(worker),
             None => {
@@ -104,11 +125,6 @@ impl Shared {
                 }
             }
         }
-    }
-
-    /// Whether anybody sleeps who could be of use.
-    pub fn anyone_rests(&self) -> bool {
-        self.idle.anyone_asleep() || self.has_exceptions()
     }
 
     /// For whoever has left a seat, after a heavy_fence: if there is work, somebody is to
@@ -161,12 +177,7 @@ impl Shared {
         }
         self.seats.stay_unborn(index);
         self.unstaff();
-        if self.idle.stop_searching() {
-            light_fence();
-            if let Some(worker) = self.idle.wake_one() {
-                self.unpark(worker);
-            }
-        }
+        self.stop_searching();
         false
     }
 
@@ -213,6 +224,7 @@ impl Shared {
     pub fn resume(&self, worker: usize) {
         if self.worker(worker).presence.resume(self.is_spare(worker)) == Due::ComeBack {
             self.retake_seat();
+            self.seats.hope();
         }
     }
 
@@ -251,7 +263,12 @@ impl Shared {
     /// One worker less that must sleep before the pool ends.
     pub fn unstaff(&self) {
         self.staffed.fetch_sub(1, Ordering::Relaxed);
-        self.wake_for_the_end();
+        // A sleeper that misses this change has fenced before us. Then either we see the
+        // gate sealed, or whoever seals it fences after us, and so sees that sleeper.
+        light_fence();
+        if self.gate.is_sealed() {
+            self.wake_for_the_end();
+        }
     }
 
     /// Wakes some worker, so that it looks whether the pool has come to its end. If none

@@ -1,0 +1,312 @@
+//! Who is told of new work, and of the end: workers themselves, as they are in worker/, put
+//! together without threads of their own and without a pool around them.
+//!
+//! A worker that is told of nothing is a deadlock, which loom reports.
+
+#![cfg(loom)]
+
+use filch::WaitPolicy;
+use filch::protocols::blocked::Blocked;
+use filch::protocols::count_latch::CountLatch;
+use filch::protocols::handlers::Handlers;
+use filch::protocols::ladder::Ladder;
+use filch::protocols::latch::Latch;
+use filch::protocols::local::{Deques, Local};
+use filch::protocols::parker::Parker;
+use filch::protocols::shared::{Job, Post, Shared};
+use filch::protocols::watch::Watch;
+use filch::protocols::{FrameRef, HeapJob, JobRef, ScopeJob, StackJob};
+use loom::thread::{self, JoinHandle};
+use loom_tests::check;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize as Tally;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+/// What all may touch, and the workers, to be taken along by those who are them.
+fn workers<const WORKERS: usize>(max: usize, watch: Option<Duration>) -> [Local; WORKERS] {
+    let deques: [Deques; WORKERS] = std::array::from_fn(|_| Deques::default());
+    let (policy, handlers) = (WaitPolicy::Descendants, Handlers::default());
+    let shared = Arc::new(Shared::new(&deques, max, policy, Watch::new(watch), handlers));
+    shared.staffed.store(WORKERS, loom::sync::atomic::Ordering::Relaxed);
+    let mut index = 0..WORKERS;
+    deques.map(|deques| Local::new(Arc::clone(&shared), index.next().unwrap(), deques, false))
+}
+
+/// Counts those who are hired. They come to nothing: whoever relies on them says so.
+fn count_hired(shared: &Shared) -> Arc<Tally> {
+    let hired = Arc::new(Tally::new(0));
+    let count = Arc::clone(&hired);
+    let hire = move |_: Post| {
+        count.fetch_add(1, SeqCst);
+        Ok(())
+    };
+    assert!(shared.hire.set(Box::new(hire)).is_ok());
+    hired
+}
+
+/// A worker on a thread of its own.
+fn go(local: Local, work: impl FnOnce(&Local) + Send + 'static) -> JoinHandle<()> {
+    /// A worker is its thread's; models make it elsewhere.
+    struct Sent(Local);
+
+    // SAFETY: not used any more where it was made.
+    unsafe impl Send for Sent {}
+
+    let sent = Sent(local);
+    thread::spawn(move || {
+        let whole = sent;
+        work(&whole.0);
+    })
+}
+
+/// Somebody outside the pool.
+fn beside(shared: &Arc<Shared>, work: impl FnOnce(&Shared) + Send + 'static) -> JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    thread::spawn(move || work(&shared))
+}
+
+fn task() -> JobRef<Local> {
+    // SAFETY: it borrows nothing.
+    unsafe { HeapJob::boxed(|_: &Local| ()) }
+}
+
+/// As `spawn` does it outside.
+fn submit(shared: &Shared) {
+    shared.injected.push(task());
+    shared.notify(|_, why| why == Blocked::Guest);
+}
+
+/// As a scope's `spawn` does it outside, for a scope that worker 0 waits for.
+fn submit_to(shared: &Shared, scope: &CountLatch) {
+    scope.spawned();
+    // SAFETY: the scope outlives the model's threads.
+    let task = unsafe { ScopeJob::boxed(scope, |_: &Local| ()) };
+    shared.misfits.push(Job::Scoped(task));
+    shared.notify(|index, why| index == 0 && why == Blocked::Latch);
+}
+
+/// A scope whose body is one task to come.
+fn scope() -> Arc<CountLatch> {
+    Arc::new(CountLatch::new(1))
+}
+
+/// The end of the scope's body.
+fn close(scope: &CountLatch) {
+    // SAFETY: the body counts, and is over.
+    unsafe { CountLatch::done(scope) };
+}
+
+/// Puts a frame on the worker's lane, as a join does.
+fn hide(local: &Local, frame: FrameRef<Local>) -> usize {
+    let mark = local.lane().mark();
+    // SAFETY: the worker is the caller's, who pops what it pushes.
+    if unsafe { local.lane().push(mark, frame) } {
+        local.expose();
+    }
+    mark
+}
+
+/// Takes the frame off again. False: somebody else has it.
+fn take_back(local: &Local, mark: usize) -> bool {
+    // SAFETY: as above, and this is the mark of the last push.
+    unsafe { local.lane().pop(mark) || local.lane().reclaim(mark, &local.deques.frames) }
+}
+
+#[test]
+fn a_worker_that_waits_for_a_scope_is_told_of_its_tasks() {
+    check(|| {
+        let [local] = workers(1, None);
+        let scope = scope();
+        let theirs = Arc::clone(&scope);
+        let publisher = beside(&local.shared, move |shared| {
+            submit_to(shared, &theirs);
+            close(&theirs);
+        });
+        local.wait_for_scope(&scope);
+        publisher.join().unwrap();
+    });
+}
+
+#[test]
+fn a_worker_that_blocks_is_replaced_for_work_that_comes_meanwhile() {
+    check(|| {
+        let [local] = workers(2, None);
+        let hired = count_hired(&local.shared);
+        let publisher = beside(&local.shared, submit);
+        let left = local.be_away();
+        publisher.join().unwrap();
+        assert_eq!((left, hired.load(SeqCst)), (true, 1));
+        assert!(!local.shared.seats.is_deserted(), "nobody has its seat");
+    });
+}
+
+/// The publisher of the scope's task sees a searcher, who finds something else.
+#[test]
+fn the_last_searcher_tells_a_worker_that_waits() {
+    check(|| {
+        let [local, searcher] = workers(2, None);
+        local.shared.injected.push(task());
+        let scope = scope();
+        let theirs = Arc::clone(&scope);
+        let publisher = beside(&local.shared, move |shared| {
+            submit_to(shared, &theirs);
+            close(&theirs);
+        });
+        let searcher = go(searcher, |local| {
+            let found = local.idle().expect("the pool hasn't ended");
+            // And no more: it is busy with it for as long as the model lasts.
+            local.execute(found);
+        });
+        local.wait_for_scope(&scope);
+        publisher.join().unwrap();
+        searcher.join().unwrap();
+    });
+}
+
+/// The owner of a frame that hides has answered the hunger of the one who sleeps, and seen a
+/// searcher, who finds something else.
+#[test]
+fn the_last_searcher_tells_an_idle_worker_of_hidden_frames() {
+    check(|| {
+        let [local, searcher, asleep] = workers(3, None);
+        let idle = &local.shared.idle;
+        local.shared.injected.push(task());
+        idle.start_searching();
+        idle.start_searching();
+        idle.sleep_begin(asleep.index);
+        let searcher = go(searcher, |local| {
+            let found = local.search(Ladder::default()).expect("the pool hasn't ended");
+            local.execute(found);
+        });
+        let job = StackJob::<Local, _, _>::new(|_| ());
+        // SAFETY: popped below, or run by the searcher.
+        let mark = hide(&local, unsafe { job.as_frame() });
+        searcher.join().unwrap();
+        let taken = !take_back(&local, mark);
+        assert!(taken || idle.searching() == 1, "nobody knows of the frame");
+    });
+}
+
+/// The thief blocks with a frame that only the one who waits for it can run.
+#[test]
+fn a_worker_that_waits_for_a_frame_is_told_of_its_thief_s_frames() {
+    check(|| {
+        let [local, thief] = workers(2, None);
+        let ours = StackJob::<Local, _, _>::new(|_| ());
+        // SAFETY: run before it goes.
+        let frame = unsafe { ours.as_frame() };
+        // SAFETY: the thief, who is to run it, doesn't know of it yet.
+        unsafe { frame.arm() };
+        // SAFETY: just made.
+        unsafe { (*frame.latch()).take(thief.index) };
+        let thief = go(thief, move |local| {
+            let (done, parker) = (Arc::new(Latch::new()), Arc::new(Parker::new()));
+            let set = Arc::clone(&done);
+            // SAFETY: alive, and set once.
+            let part = StackJob::<Local, _, _>::new(move |_| unsafe { Latch::set(&*set) });
+            // SAFETY: waited for below.
+            let mark = hide(local, unsafe { part.as_frame() });
+            while done.register(Arc::clone(&parker)) {
+                parker.park();
+            }
+            assert!(!take_back(local, mark), "run, and still there");
+            // SAFETY: nobody else runs it.
+            unsafe { frame.run(local) };
+        });
+        // SAFETY: armed above.
+        local.wait_for_frame(frame, unsafe { ours.latch() });
+        thief.join().unwrap();
+    });
+}
+
+const PERIOD: Option<Duration> = Some(Duration::from_millis(10));
+
+/// A busy worker and a watch that is on duty, for no reason.
+fn watched() -> (Local, Arc<Tally>) {
+    let [local] = workers(1, PERIOD);
+    let hired = count_hired(&local.shared);
+    submit(&local.shared);
+    assert!(local.shared.watch.is_armed() && hired.load(SeqCst) == 1);
+    assert!(local.find().is_some());
+    (local, hired)
+}
+
+#[test]
+fn the_watch_is_on_duty_while_a_task_waits_for_a_busy_worker() {
+    check(|| {
+        let (local, _) = watched();
+        let watch = beside(&local.shared, |shared| shared.go_off_watch());
+        submit(&local.shared);
+        watch.join().unwrap();
+        assert!(local.shared.watch.is_armed());
+    });
+}
+
+#[test]
+fn the_watch_is_on_duty_while_a_frame_waits_beside_a_busy_worker() {
+    check(|| {
+        let (local, _) = watched();
+        let watch = beside(&local.shared, |shared| shared.go_off_watch());
+        let job = StackJob::<Local, _, _>::new(|_| ());
+        // SAFETY: popped below.
+        let mark = hide(&local, unsafe { job.as_frame() });
+        watch.join().unwrap();
+        assert!(local.shared.watch.is_armed());
+        assert!(take_back(&local, mark));
+    });
+}
+
+/// As a guest whose thread ends, or a worker whose thread came to nothing.
+#[test]
+fn the_pool_ends_beside_a_worker_that_is_no_more() {
+    check(|| {
+        let [local, _gone] = workers(2, None);
+        let gone = beside(&local.shared, |shared| shared.unstaff());
+        let closer = beside(&local.shared, |shared| shared.begin_shutdown());
+        assert!(local.idle().is_none());
+        gone.join().unwrap();
+        closer.join().unwrap();
+    });
+}
+
+/// One spare too many, who looks for work and goes to the bench.
+#[test]
+fn the_pool_ends_beside_a_spare_that_goes_to_the_bench() {
+    check(|| {
+        let [local] = workers(2, None);
+        let shared = &local.shared;
+        let hired = count_hired(shared);
+        let left = local.be_away();
+        submit(shared);
+        assert!(left && hired.load(SeqCst) == 1 && local.find().is_some());
+        local.come_back(left);
+        let deques = Deques::default();
+        shared.open_spare(1, &deques);
+        let spare = Local::new(Arc::clone(shared), 1, deques, false);
+        let spare = go(spare, |spare| assert!(spare.search(Ladder::default()).is_none()));
+        shared.begin_shutdown();
+        assert!(local.idle().is_none());
+        spare.join().unwrap();
+    });
+}
+
+/// Until it is clear that there is no thread, the spare counts as searching.
+#[test]
+fn whoever_relied_on_a_spare_that_has_no_thread_is_served() {
+    check(|| {
+        let [asleep, blocked, _busy] = workers(4, None);
+        let shared = &asleep.shared;
+        assert!(shared.hire.set(Box::new(|_| Err(io::ErrorKind::WouldBlock.into()))).is_ok());
+        shared.block(asleep.index, Blocked::Latch);
+        assert!(asleep.leave_seat() && blocked.leave_seat());
+        let publisher = beside(shared, submit);
+        let scope = scope();
+        submit_to(shared, &scope);
+        asleep.remote().parker.park();
+        close(&scope);
+        asleep.wait_for_scope(&scope);
+        publisher.join().unwrap();
+    });
+}
