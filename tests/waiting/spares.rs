@@ -282,6 +282,50 @@ fn without_spares_tasks_wait_until_a_blocked_worker_is_back() {
     }
 }
 
+/// Lets this process have so much more memory, or address space. So much for a test's own needs.
+#[cfg(target_os = "linux")]
+fn limit_memory(more: u64) {
+    let size = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = size.split(' ').next().unwrap().parse().unwrap();
+    let most = pages * 4096 + more;
+    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    // SAFETY: the limit is read during the call.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+}
+
+/// There is work, and no thread for a spare: those who wait don't call each other.
+#[cfg(target_os = "linux")]
+#[test]
+fn waits_stay_asleep_when_the_system_has_no_thread_for_a_spare() {
+    let test = "spares::waits_stay_asleep_when_the_system_has_no_thread_for_a_spare";
+    child_succeeds(test, &[], || {
+        // No room for a fourth stack.
+        const STACK: usize = 1 << 30;
+        let waiting = Pool::from(builder(3).stack_size(STACK).detect_blocking(None));
+        let (other, gate) = (Arc::new(pool(1)), Arc::new(Gate::default()));
+        limit_memory(STACK as u64 / 2);
+        for _ in 0..2 {
+            let (other, gate) = (Arc::clone(&other), Arc::clone(&gate));
+            waiting.spawn(move || other.install(|| gate.wait()));
+        }
+        wait_until(|| asleep(&waiting) == 2 + 1);
+        let (busy, begun) = (Arc::clone(&gate), Arc::new(Gate::default()));
+        let begins = Arc::clone(&begun);
+        waiting.spawn(move || {
+            begins.open();
+            busy.wait();
+        });
+        begun.wait();
+        let task = waiting.spawn_handle(|| 7);
+        thread::sleep(Duration::from_millis(200));
+        let parks = waiting.counters().parks;
+        assert!(parks < 50, "{parks}");
+        gate.open();
+        assert_eq!(task.join().unwrap(), 7);
+        assert_eq!(waiting.counters().last_resorts, 0);
+    });
+}
+
 /// A worker has work for others on its own lane only, and there are no others.
 #[test]
 fn a_lone_worker_that_waits_for_another_pool_sleeps() {
