@@ -85,6 +85,13 @@ impl Local {
 
     /// Waits for a scope, whose body has ended.
     pub fn wait_for_scope(&self, scope: &CountLatch) {
+        // Most scopes are done with this. The rest of the rules is for those that are not.
+        while self.remote().inbox.is_empty()
+            && !self.stack.is_nearly_used_up()
+            && let Found::Part(task) = self.help_scope(scope)
+        {
+            self.execute(task);
+        }
         self.wait(scope.latch(), |_| self.help_scope(scope), || Blocked::Latch);
     }
 
