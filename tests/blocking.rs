@@ -6,7 +6,7 @@ mod common;
 
 use common::{builder, pool, wait_until};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -127,6 +127,49 @@ fn thread_named(name: &str) -> std::path::PathBuf {
         std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
     };
     tasks.map(|task| task.unwrap().path()).find(named).expect("a watch")
+}
+
+fn spin_while(condition: impl Fn() -> bool) {
+    while condition() {
+        std::hint::spin_loop();
+    }
+}
+
+/// The watch has looked at a worker before that had a thread.
+#[test]
+fn a_worker_that_came_late_is_watched() {
+    let begin = std::time::Instant::now();
+    let is_early = move |ms| begin.elapsed() < Duration::from_millis(ms);
+    let pool: common::Pool = builder(2)
+        .thread_name(move |index| {
+            spin_while(|| index == 1 && is_early(100));
+            format!("late-{index}")
+        })
+        .start_handler(move |index| {
+            // On duty at once: there is work, and nobody for it.
+            (0..2).for_each(|_| {
+                if index == 0 {
+                    filch::spawn(move || spin_while(|| is_early(150)));
+                }
+            });
+        })
+        .into();
+    wait_until(|| pool.counters().tasks == 2);
+    let (begun, begin) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel::<()>();
+    let (receiver, over) = (Mutex::new(receiver), Arc::new(AtomicUsize::new(0)));
+    let is_over = Arc::clone(&over);
+    pool.spawn_broadcast(move |context| {
+        begun.send(()).unwrap();
+        match context.index() {
+            0 => wait_until(|| is_over.load(SeqCst) == 1),
+            _ => receiver.lock().unwrap().recv().unwrap(),
+        }
+    });
+    (0..2).for_each(|_| begin.recv().unwrap());
+    pool.spawn_handle(move || over.store(1, SeqCst)).join().unwrap();
+    sender.send(()).unwrap();
+    assert!(pool.counters().stalls > 0);
 }
 
 #[test]

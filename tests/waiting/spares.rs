@@ -95,6 +95,25 @@ fn a_guest_that_blocks_is_replaced() {
 }
 
 #[test]
+fn a_guest_that_is_gone_does_not_count_as_one_that_runs() {
+    let other = pool(1);
+    // Its thread ends, and takes nobody's work with it.
+    let build = || builder(2).max_threads(2).use_current_thread().build().unwrap();
+    let lone = on_new_thread(build);
+    let (done, is_done) = channel();
+    let other = Arc::new(other);
+    lone.spawn(move || {
+        let (sender, receiver) = channel();
+        filch::spawn(move || sender.send(()).unwrap());
+        other.install(move || receiver.recv().unwrap());
+        done.send(()).unwrap();
+    });
+    let _dog = Dog::alone();
+    is_done.recv().unwrap();
+    assert!(lone.counters().last_resorts > 0);
+}
+
+#[test]
 fn a_pool_ends_after_those_that_block_and_with_all_of_its_spares() {
     for workers in FEW {
         for _ in 0..50 {
