@@ -349,7 +349,8 @@ fn stress(workers: usize, callers: u64) {
     let time = Duration::from_secs(number("FILCH_STRESS_SECONDS").unwrap_or(4));
     let one = number("FILCH_STRESS_SEED");
     let clock = || std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
-    let (start, mut seed) = (Instant::now(), one.unwrap_or_else(clock));
+    let first = one.unwrap_or_else(clock);
+    let (start, mut seed) = (Instant::now(), first);
     while start.elapsed() < time {
         // Enough for all that may block at a time: a last resort may want a lock that is held
         // below it.
@@ -392,6 +393,7 @@ fn stress(workers: usize, callers: u64) {
         };
         assert_eq!(totals, oracle.totals, "after FILCH_STRESS_SEED={seed}, {workers} workers");
     }
+    println!("{} seeds with {workers} workers", seed - first);
 }
 
 #[test]
