@@ -147,11 +147,8 @@ fn a_worker_that_came_late_is_watched() {
         })
         .start_handler(move |index| {
             // On duty at once: there is work, and nobody for it.
-            (0..2).for_each(|_| {
-                if index == 0 {
-                    filch::spawn(move || spin_while(|| is_early(150)));
-                }
-            });
+            let tasks = if index == 0 { 2 } else { 0 };
+            (0..tasks).for_each(|_| filch::spawn(move || spin_while(|| is_early(150))));
         })
         .into();
     wait_until(|| pool.counters().tasks == 2);

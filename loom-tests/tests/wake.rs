@@ -224,19 +224,19 @@ fn a_worker_that_waits_for_a_frame_is_told_of_its_thief_s_frames() {
 const PERIOD: Option<Duration> = Some(Duration::from_millis(10));
 
 /// A busy worker and a watch that is on duty, for no reason.
-fn watched() -> (Local, Arc<Tally>) {
+fn watched() -> Local {
     let [local] = workers(1, PERIOD);
     let hired = count_hired(&local.shared);
     submit(&local.shared);
     assert!(local.shared.watch.is_armed() && hired.load(SeqCst) == 1);
     assert!(local.find().is_some());
-    (local, hired)
+    local
 }
 
 #[test]
 fn the_watch_is_on_duty_while_a_task_waits_for_a_busy_worker() {
     check(|| {
-        let (local, _) = watched();
+        let local = watched();
         let watch = beside(&local.shared, |shared| shared.go_off_watch());
         submit(&local.shared);
         watch.join().unwrap();
@@ -247,7 +247,7 @@ fn the_watch_is_on_duty_while_a_task_waits_for_a_busy_worker() {
 #[test]
 fn the_watch_is_on_duty_while_a_frame_waits_beside_a_busy_worker() {
     check(|| {
-        let (local, _) = watched();
+        let local = watched();
         let watch = beside(&local.shared, |shared| shared.go_off_watch());
         let job = StackJob::<Local, _, _>::new(|_| ());
         // SAFETY: popped below.

@@ -304,9 +304,10 @@ fn without_spares_tasks_wait_until_a_blocked_worker_is_back() {
 /// Lets this process have so much more memory, or address space. So much for a test's own needs.
 #[cfg(target_os = "linux")]
 fn limit_memory(more: u64) {
-    let size = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: u64 = size.split(' ').next().unwrap().parse().unwrap();
-    let most = pages * 4096 + more;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    let kilobytes: u64 = size.trim().trim_end_matches(" kB").parse().unwrap();
+    let most = kilobytes * 1024 + more;
     let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
     // SAFETY: the limit is read during the call.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
@@ -339,6 +340,7 @@ fn waits_stay_asleep_when_the_system_has_no_thread_for_a_spare() {
         thread::sleep(Duration::from_millis(200));
         let parks = waiting.counters().parks;
         assert!(parks < 50, "{parks}");
+        assert!(!task.is_finished(), "there was a thread for a spare");
         gate.open();
         assert_eq!(task.join().unwrap(), 7);
         assert_eq!(waiting.counters().last_resorts, 0);
