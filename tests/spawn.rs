@@ -6,6 +6,7 @@ use common::*;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 const TASKS: usize = 100_000;
 
@@ -126,12 +127,53 @@ fn tasks_that_spawn_themselves_again_do_not_keep_others_out() {
             let stop = stop.clone();
             pool.spawn(move || again(stop));
         }
+        assert_eq!(pool.install(|| 6 * 7), 42);
         let open = stop.clone();
         pool.spawn(move || open.open());
         stop.wait();
         pool.shutdown().unwrap();
         assert!(pool.counters().tasks > pool.current_num_threads() as u64);
     }
+}
+
+#[test]
+fn tasks_from_outside_share_a_worker_with_long_ones_that_spawn_themselves_again() {
+    fn again(runs: Arc<AtomicUsize>, stop: Arc<Gate>) {
+        runs.fetch_add(1, Ordering::Relaxed);
+        work();
+        if !stop.is_open() {
+            filch::spawn(move || again(runs, stop));
+        }
+    }
+    fn work() {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(1) {
+            std::hint::spin_loop();
+        }
+    }
+    const OUTSIDERS: usize = 20;
+    let (pool, stop, runs) = (pool(1), Arc::new(Gate::default()), Arc::new(AtomicUsize::new(0)));
+    let (ours, theirs) = (runs.clone(), stop.clone());
+    pool.spawn(move || again(ours, theirs));
+    while runs.load(Ordering::Relaxed) < 2 {
+        thread::yield_now();
+    }
+    let before = runs.load(Ordering::Relaxed);
+    let left = Arc::new(AtomicUsize::new(OUTSIDERS));
+    for _ in 0..OUTSIDERS {
+        let (left, stop) = (left.clone(), stop.clone());
+        pool.spawn(move || {
+            work();
+            if left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                stop.open();
+            }
+        });
+    }
+    stop.wait();
+    // One of ours for one of theirs; a stray one for each that came in while we looked.
+    let passed = runs.load(Ordering::Relaxed) - before;
+    assert!(passed <= 3 * OUTSIDERS, "{passed}");
+    pool.shutdown().unwrap();
 }
 
 #[test]

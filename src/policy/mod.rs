@@ -2,4 +2,5 @@
 
 pub mod ladder;
 pub mod stall;
+pub mod turn;
 pub mod wait;

@@ -5,27 +5,27 @@ use crate::queue::lane::Pulled;
 use crate::sync::Ordering;
 use crate::worker::local::{Deques, Local};
 use crate::worker::shared::{Job, Remote, Shared};
-
-/// Every so many searches begin outside, so that tasks which keep spawning tasks can't
-/// keep others out for ever. Prime, so that no regular program falls into step with it.
-const TURNS: u32 = 61;
-
 impl Local {
-    /// The next job: first its own, youngest first; then what only it may run; then what
-    /// somebody waits for; then other workers' jobs, oldest first; then new work.
+    /// The next job: first its own, youngest first, unless it is the outsiders' turn; then what
+    /// only it may run; then what somebody waits for; then other workers' jobs, oldest first;
+    /// then new work.
     pub fn find(&self) -> Option<Job> {
-        let turn = self.turn.get().wrapping_add(1);
-        self.turn.set(turn);
-        if turn.is_multiple_of(TURNS)
-            && let Some(task) = self.shared.take_from_outside()
-        {
-            return Some(task);
+        if self.turn.is_outsiders() {
+            if let Some(job) = self.find_outside() {
+                return Some(job);
+            }
+            self.turn.end();
         }
         self.find_own()
             .or_else(|| self.remote().inbox.steal().map(Job::Task))
             .or_else(|| self.shared.calls.steal())
             .or_else(|| self.steal())
             .or_else(|| self.shared.take_from_outside())
+    }
+
+    #[cold]
+    fn find_outside(&self) -> Option<Job> {
+        self.shared.calls.steal().or_else(|| self.shared.take_from_outside())
     }
 
     /// A task from its own deques. Not an exposed frame: only the join that made it may pop

@@ -11,6 +11,7 @@ use crate::sync::stack::Stack;
 use crate::telemetry::counters::WorkerCounters;
 use crate::worker::presence::Due;
 use crate::worker::shared::{Job, Remote, Shared};
+use crate::worker::turn::Turn;
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -32,8 +33,7 @@ pub struct Local {
     pub rng: Rng,
     /// Its thread's.
     pub stack: Stack,
-    /// Counts searches, so that work from outside gets its turn.
-    pub turn: Cell<u32>,
+    pub turn: Turn,
     /// Whether it was woken for nothing last time.
     pub woken_in_vain: Cell<bool>,
     /// Jobs it is in the midst of, one inside the other.
@@ -81,7 +81,7 @@ impl Local {
             deques,
             rng,
             stack: Stack::current(),
-            turn: Cell::new(0),
+            turn: Turn::new(),
             woken_in_vain: Cell::new(false),
             nesting: Cell::new(0),
             guest,

@@ -11,6 +11,7 @@ pub mod outside;
 pub mod presence;
 pub mod run;
 pub mod shared;
+pub mod turn;
 pub mod wait;
 pub mod wake;
 pub mod watch;

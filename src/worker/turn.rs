@@ -1,0 +1,59 @@
+//! Whose turn it is on a worker: its own jobs', or those' from outside. They share its time, so
+//! that tasks which keep spawning tasks can't keep others out, nor others them.
+
+use crate::policy::turn;
+use std::cell::Cell;
+use std::time::Instant;
+
+pub struct Turn {
+    outsiders: Cell<bool>,
+    began: Cell<Instant>,
+    /// Searches since then, up to the next reading of the clock, and how many of them are
+    /// still to come.
+    searches: Cell<u32>,
+    left: Cell<u32>,
+}
+
+impl Turn {
+    pub fn new() -> Self {
+        Self {
+            outsiders: Cell::new(false),
+            began: Cell::new(Instant::now()),
+            searches: Cell::new(1),
+            left: Cell::new(1),
+        }
+    }
+
+    /// Counts a search. Returns whether it is to begin outside.
+    pub fn is_outsiders(&self) -> bool {
+        let left = self.left.get().wrapping_sub(1);
+        self.left.set(left);
+        // A model can't have clocks.
+        if left == 0 && !cfg!(loom) {
+            self.read_the_clock();
+        }
+        self.outsiders.get()
+    }
+
+    #[cold]
+    fn read_the_clock(&self) {
+        let now = Instant::now();
+        let searches = self.searches.get();
+        let (over, next) = turn::is_over(now.duration_since(self.began.get()), searches);
+        self.left.set(next);
+        if over {
+            self.searches.set(next);
+            self.began.set(now);
+            self.outsiders.set(!self.outsiders.get());
+        } else {
+            self.searches.set(searches.saturating_add(next));
+        }
+    }
+
+    /// Nothing waits outside. How long jobs there took says nothing about our own.
+    pub fn end(&self) {
+        self.outsiders.set(false);
+        self.searches.set(1);
+        self.left.set(1);
+    }
+}
