@@ -6,13 +6,14 @@
 //! |-------------|----------------------------|------------------------------------|
 //! | `StackJob`  | in the frame of a join or  | its owner, once its latch is set   |
 //! |             | of a call from outside     | or it has run the job itself       |
-//! | `HeapJob`   | in a box                   | running it                         |
-//! | `ScopeJob`  | in a box, with the latch   | running it                         |
+//! | `HeapJob`   | in a block of its own      | running it                         |
+//! | `ScopeJob`  | in a block, with the latch | running it                         |
 //! |             | of the scope it belongs to |                                    |
 //!
 //! This file is `unsafe` because it erases types and lifetimes: whoever makes a
 //! reference to a job promises that it is run exactly once and outlives its frame.
 
+mod blocks;
 mod heap;
 mod stack;
 

@@ -21,7 +21,7 @@ pub struct Scope<'scope> {
 /// ended. Tasks may borrow whatever outlives the call.
 ///
 /// From outside every pool, `op` moves to a worker of the global pool; see
-/// [`in_place_scope`] for one that stays. A task costs one allocation.
+/// [`in_place_scope`] for one that stays. A task costs at most one allocation.
 ///
 /// # Panics
 /// If `op` or a task panics, after all have ended, with the payload of the first. Further

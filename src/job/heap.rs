@@ -1,6 +1,6 @@
-//! Jobs in boxes of their own. `unsafe` as all of `job`.
+//! Jobs in [blocks] of their own. `unsafe` as all of `job`.
 
-use super::{Header, JobRef, ScopeHeader, ScopeJobRef};
+use super::{Header, JobRef, ScopeHeader, ScopeJobRef, blocks};
 use crate::primitive::count_latch::CountLatch;
 use std::ptr::NonNull;
 
@@ -20,13 +20,12 @@ where
     /// # Safety
     /// The job is run while what the work borrows is alive.
     pub unsafe fn boxed(work: F) -> JobRef<C> {
-        let job = Box::new(Self { header: Header { run: Self::run }, work });
-        JobRef(NonNull::from(Box::leak(job)).cast())
+        JobRef(blocks::put(Self { header: Header { run: Self::run }, work }).cast())
     }
 
     unsafe fn run(header: NonNull<Header<C>>, context: &C) {
         // SAFETY: made by `boxed`, run once.
-        let job = unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) };
+        let job = unsafe { blocks::take(header.cast::<Self>()) };
         (job.work)(context);
     }
 }
@@ -65,7 +64,7 @@ where
         run: unsafe fn(NonNull<Header<C>>, &C),
     ) -> NonNull<ScopeHeader<C>> {
         let header = ScopeHeader::new(run, scope);
-        NonNull::from(Box::leak(Box::new(Self { header, work }))).cast()
+        blocks::put(Self { header, work }).cast()
     }
 
     unsafe fn run_queued(header: NonNull<Header<C>>, context: &C) {
@@ -77,8 +76,7 @@ where
 
     unsafe fn run(header: NonNull<Header<C>>, context: &C) {
         // SAFETY: made by `leaked`, run once.
-        let job = unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) };
-        let Self { header, work } = *job;
+        let Self { header, work } = unsafe { blocks::take(header.cast::<Self>()) };
         // Dropped when the work is gone, and every reference to the scope with it: from
         // then on the scope may be freed.
         let _done = Done(header.scope.get());

@@ -6,5 +6,6 @@ pub mod event_count;
 pub mod gate;
 pub mod latch;
 pub mod parker;
+pub mod pile;
 pub mod rng;
 pub mod seats;
