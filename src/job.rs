@@ -14,23 +14,23 @@
 //! reference to a job promises that it is run exactly once and outlives its frame.
 
 mod blocks;
+mod frame;
 mod heap;
 mod stack;
 
+pub use frame::Frame;
 pub use heap::{HeapJob, ScopeJob};
 pub use stack::StackJob;
 
 use crate::primitive::count_latch::CountLatch;
-use crate::primitive::latch::Latch;
-use crate::sync::cell::UnsafeCell;
 use std::any::Any;
-use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 /// What a panic carries.
 pub type Payload = Box<dyn Any + Send>;
 
-/// A reference that fits one atomic word.
+/// A reference that fits one atomic word, as a model's deque keeps it.
+#[cfg_attr(not(loom), allow(dead_code, reason = "crossbeam's deque keeps any value"))]
 pub trait Pointer: Copy {
     fn into_raw(self) -> *mut ();
 
@@ -115,15 +115,6 @@ reference!(JobRef, Header);
 reference!(FrameRef, Frame);
 reference!(ScopeJobRef, ScopeHeader);
 
-/// The part of a frame that doesn't depend on its closure.
-#[repr(C)]
-#[derive(Debug)]
-pub struct Frame<C> {
-    header: Header<C>,
-    /// Made by whoever takes the frame off its owner's lane: most joins never need one.
-    latch: UnsafeCell<MaybeUninit<Latch>>,
-}
-
 impl<C> JobRef<C> {
     /// # Safety
     /// The header begins a job that lives until it has been run, and is `Send`.
@@ -137,26 +128,6 @@ impl<C> ScopeJobRef<C> {
     /// As for [`JobRef::new`]; the job counts in the scope's latch as spawned.
     pub unsafe fn new(header: NonNull<ScopeHeader<C>>) -> Self {
         Self(header)
-    }
-}
-
-impl<C> FrameRef<C> {
-    /// Makes the frame's latch, so that somebody else can run it.
-    ///
-    /// # Safety
-    /// Called once, before anybody else may run the frame, and under the claim of the lane
-    /// that it lies on: its owner asks for the latch when it has had the claim since.
-    pub unsafe fn arm(&self) {
-        // SAFETY: alive until run. No reference is made to the rest of the frame.
-        let cell = unsafe { &(*self.0.as_ptr()).latch };
-        // SAFETY: nobody else looks yet, by the caller's promise.
-        cell.with_mut(|latch| _ = unsafe { (*latch).write(Latch::new()) });
-    }
-
-    /// The latch that is set when the frame has run, once it is [armed](Self::arm).
-    pub fn latch(&self) -> *const Latch {
-        // SAFETY: as in `arm`.
-        unsafe { &(*self.0.as_ptr()).latch }.with(|latch| latch.cast())
     }
 }
 

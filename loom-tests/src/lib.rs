@@ -74,9 +74,9 @@ pub struct Owner {
 }
 
 impl Owner {
-    pub fn with_capacity(capacity: usize) -> Self {
+    pub fn new(hides: bool) -> Self {
         let deque = Deque::new();
-        let victim = Victim { lane: Lane::with_capacity(capacity), frames: deque.stealer() };
+        let victim = Victim { lane: Lane::hiding(hides), frames: deque.stealer() };
         Self { victim: Arc::new(victim), deque }
     }
 
@@ -93,21 +93,21 @@ impl Owner {
     /// has taken it.
     pub fn join_with(&self, wake: impl FnOnce(), first: impl FnOnce(), second: impl FnOnce(bool)) {
         let runs = Times::none();
-        let job = StackJob::new(|moved| {
+        let second = |moved| {
             runs.once_more();
             second(moved);
-        });
+        };
         let lane = &self.victim.lane;
-        let mark = lane.mark();
+        let job = StackJob::new(second, lane.top());
         // SAFETY: popped below, after all that `first` pushes, and waited for.
-        if unsafe { lane.push(mark, job.as_frame()) } {
+        if unsafe { lane.push(job.as_frame()) } {
             // SAFETY: both are ours.
             unsafe { lane.expose(&self.deque) };
             wake();
         }
         first();
-        // SAFETY: the mark of the push above.
-        if unsafe { lane.pop(mark) || lane.reclaim(mark, &self.deque) } {
+        // SAFETY: pushed above.
+        if unsafe { lane.pop(job.below()) || lane.reclaim(job.below(), &self.deque) } {
             // SAFETY: the lane vouches that it is ours.
             unsafe { job.run_here(false) };
         } else {

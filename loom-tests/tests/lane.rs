@@ -15,8 +15,8 @@ use std::sync::atomic::AtomicBool as Fact;
 use std::sync::atomic::Ordering::SeqCst;
 
 /// Runs `owner` beside the thieves.
-fn beside<const N: usize>(capacity: usize, thieves: [fn(&Victim); N], owner: fn(&Owner)) {
-    let it = Owner::with_capacity(capacity);
+fn beside<const N: usize>(hides: bool, thieves: [fn(&Victim); N], owner: fn(&Owner)) {
+    let it = Owner::new(hides);
     let thieves = thieves.map(|thief| {
         let victim = Arc::clone(&it.victim);
         thread::spawn(move || thief(&victim))
@@ -44,47 +44,47 @@ fn starve(victim: &Victim) {
 
 #[test]
 fn a_frame_is_popped_or_pulled_but_not_both() {
-    check(|| beside(2, [pull], |owner| owner.join(|| {})));
+    check(|| beside(true, [pull], |owner| owner.join(|| {})));
 }
 
-/// A pull that comes too late for one frame may hit the next in the same slot.
+/// A pull that comes too late for one frame may hit the next in the same place.
 #[test]
-fn a_pull_takes_what_lies_in_the_slot_now() {
+fn a_pull_takes_what_lies_at_the_bottom_now() {
     check_deep(3, || {
-        beside(2, [pull], |owner| {
+        beside(true, [pull], |owner| {
             owner.join(|| {});
             owner.join(|| {});
         });
     });
 }
 
-/// The pull may read the depth that a pop of the younger frame has left.
+/// The pull may read the top that a pop of the younger frame has left.
 #[test]
 fn a_pull_sees_an_older_frame_after_a_pop() {
-    check(|| beside(2, [pull], |owner| owner.join(|| owner.join(|| {}))));
+    check(|| beside(true, [pull], |owner| owner.join(|| owner.join(|| {}))));
 }
 
 #[test]
 fn two_pulls_take_two_frames() {
-    check(|| beside(2, [pull, pull], |owner| owner.join(|| owner.join(|| {}))));
+    check(|| beside(true, [pull, pull], |owner| owner.join(|| owner.join(|| {}))));
 }
 
 #[test]
 fn two_pulls_do_not_take_one_frame() {
-    check(|| beside(2, [pull, pull], |owner| owner.join(|| {})));
+    check(|| beside(true, [pull, pull], |owner| owner.join(|| {})));
 }
 
 #[test]
 fn an_exposed_frame_is_stolen_or_reclaimed_but_not_both() {
     check(|| {
-        beside(2, [starve], |owner| owner.join(|| owner.join(|| {})));
+        beside(true, [starve], |owner| owner.join(|| owner.join(|| {})));
     });
 }
 
 #[test]
 fn an_exposed_frame_is_not_pulled() {
     check(|| {
-        beside(2, [pull, rob], |owner| {
+        beside(true, [pull, rob], |owner| {
             owner.victim.lane.raise_hunger();
             owner.join(|| owner.join(|| {}));
         });
@@ -95,7 +95,7 @@ fn an_exposed_frame_is_not_pulled() {
 #[test]
 fn an_exposure_of_nothing_is_harmless() {
     check(|| {
-        beside(2, [starve], |owner| {
+        beside(true, [starve], |owner| {
             owner.victim.lane.raise_hunger();
             owner.join(|| {
                 owner.join(|| {});
@@ -109,31 +109,17 @@ fn an_exposure_of_nothing_is_harmless() {
 #[test]
 fn age_order_holds_when_a_pull_meets_an_exposure() {
     check(|| {
-        beside(2, [pull, starve], |owner| owner.join(|| owner.join(|| {})));
+        beside(true, [pull, starve], |owner| owner.join(|| owner.join(|| {})));
     });
 }
 
+/// A frame may have come and gone, and another lie in its place, while a pull looks at it.
 #[test]
-fn frames_above_the_capacity_live_in_the_deque() {
-    check(|| {
-        beside(1, [rob], |owner| owner.join(|| owner.join(|| owner.join(|| {}))));
-    });
-}
-
-/// Between the push into the spare slot and the exposure a pull may take the frame there.
-#[test]
-fn a_frame_in_the_spare_slot_is_pulled_or_exposed() {
+fn a_pull_takes_the_frame_that_lies_there_now() {
     check_deep(3, || {
-        beside(1, [starve], |owner| owner.join(|| owner.join(|| {})));
-    });
-}
-
-#[test]
-fn the_spare_slot_is_used_again_and_again() {
-    check(|| {
-        beside(1, [starve], |owner| {
+        beside(true, [pull], |owner| {
             owner.join(|| {
-                owner.join(|| owner.join(|| {}));
+                owner.join(|| {});
                 owner.join(|| {});
             });
         });
@@ -141,9 +127,9 @@ fn the_spare_slot_is_used_again_and_again() {
 }
 
 #[test]
-fn without_capacity_every_frame_is_in_the_deque() {
+fn where_nothing_hides_every_frame_is_in_the_deque() {
     check(|| {
-        beside(0, [starve], |owner| owner.join(|| owner.join(|| {})));
+        beside(false, [starve], |owner| owner.join(|| owner.join(|| {})));
     });
 }
 
@@ -201,7 +187,7 @@ fn beside_a_sleeper(
     others: &'static [fn(&Sleeper, &Victim)],
     joins: fn(&Owner, &Sleeper, &dyn Fn()),
 ) {
-    let owner = Owner::with_capacity(2);
+    let owner = Owner::new(true);
     let sleeper = Arc::new(Sleeper::default());
     let spawn = |other: &'static fn(&Sleeper, &Victim)| {
         let (sleeper, victim) = (Arc::clone(&sleeper), Arc::clone(&owner.victim));

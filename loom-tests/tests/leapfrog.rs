@@ -61,7 +61,7 @@ fn help(thief: &Victim, ours: &Ours) {
 
 fn only_parts_of_ours_are_helped_with(hungry: bool) {
     check_deep(3, move || {
-        let thief = Owner::with_capacity(2);
+        let thief = Owner::new(true);
         let ours = Arc::new(Ours::default());
         let (victim, waited_for) = (Arc::clone(&thief.victim), Arc::clone(&ours));
         let waiter = thread::spawn(move || help(&victim, &waited_for));

@@ -15,7 +15,7 @@ use filch::protocols::local::{Deques, Local};
 use filch::protocols::parker::Parker;
 use filch::protocols::shared::{Job, Post, Shared};
 use filch::protocols::watch::Watch;
-use filch::protocols::{FrameRef, HeapJob, JobRef, ScopeJob, StackJob};
+use filch::protocols::{Frame, FrameRef, HeapJob, JobRef, ScopeJob, StackJob};
 use loom::thread::{self, JoinHandle};
 use loom_tests::check;
 use std::io;
@@ -98,20 +98,18 @@ fn close(scope: &CountLatch) {
     unsafe { CountLatch::done(scope) };
 }
 
-/// Puts a frame on the worker's lane, as a join does.
-fn hide(local: &Local, frame: FrameRef<Local>) -> usize {
-    let mark = local.lane().mark();
+/// Puts a frame, made for its top, on the worker's lane, as a join does.
+fn hide(local: &Local, frame: FrameRef<Local>) {
     // SAFETY: the worker is the caller's, who pops what it pushes.
-    if unsafe { local.lane().push(mark, frame) } {
+    if unsafe { local.lane().push(frame) } {
         local.expose();
     }
-    mark
 }
 
 /// Takes the frame off again. False: somebody else has it.
-fn take_back(local: &Local, mark: usize) -> bool {
-    // SAFETY: as above, and this is the mark of the last push.
-    unsafe { local.lane().pop(mark) || local.lane().reclaim(mark, &local.deques.frames) }
+fn take_back(local: &Local, below: *mut Frame<Local>) -> bool {
+    // SAFETY: as above, and this is what the frame pushed last lies on.
+    unsafe { local.lane().pop(below) || local.lane().reclaim(below, &local.deques.frames) }
 }
 
 #[test]
@@ -180,11 +178,11 @@ fn the_last_searcher_tells_an_idle_worker_of_hidden_frames() {
             let found = local.search(Ladder::default()).expect("the pool hasn't ended");
             local.execute(found);
         });
-        let job = StackJob::<Local, _, _>::new(|_| ());
+        let job = StackJob::new(|_| (), local.lane().top());
         // SAFETY: popped below, or run by the searcher.
-        let mark = hide(&local, unsafe { job.as_frame() });
+        hide(&local, unsafe { job.as_frame() });
         searcher.join().unwrap();
-        let taken = !take_back(&local, mark);
+        let taken = !take_back(&local, job.below());
         assert!(taken || idle.searching() == 1, "nobody knows of the frame");
     });
 }
@@ -194,7 +192,7 @@ fn the_last_searcher_tells_an_idle_worker_of_hidden_frames() {
 fn a_worker_that_waits_for_a_frame_is_told_of_its_thief_s_frames() {
     check(|| {
         let [local, thief] = workers(2, None);
-        let ours = StackJob::<Local, _, _>::new(|_| ());
+        let ours = StackJob::<Local, _, _>::new(|_| (), std::ptr::null_mut());
         // SAFETY: run before it goes.
         let frame = unsafe { ours.as_frame() };
         // SAFETY: the thief, who is to run it, doesn't know of it yet.
@@ -205,13 +203,14 @@ fn a_worker_that_waits_for_a_frame_is_told_of_its_thief_s_frames() {
             let (done, parker) = (Arc::new(Latch::new()), Arc::new(Parker::new()));
             let set = Arc::clone(&done);
             // SAFETY: alive, and set once.
-            let part = StackJob::<Local, _, _>::new(move |_| unsafe { Latch::set(&*set) });
+            let set = move |_| unsafe { Latch::set(&*set) };
+            let part = StackJob::new(set, local.lane().top());
             // SAFETY: waited for below.
-            let mark = hide(local, unsafe { part.as_frame() });
+            hide(local, unsafe { part.as_frame() });
             while done.register(Arc::clone(&parker)) {
                 parker.park();
             }
-            assert!(!take_back(local, mark), "run, and still there");
+            assert!(!take_back(local, part.below()), "run, and still there");
             // SAFETY: nobody else runs it.
             unsafe { frame.run(local) };
         });
@@ -249,12 +248,12 @@ fn the_watch_is_on_duty_while_a_frame_waits_beside_a_busy_worker() {
     check(|| {
         let local = watched();
         let watch = beside(&local.shared, |shared| shared.go_off_watch());
-        let job = StackJob::<Local, _, _>::new(|_| ());
+        let job = StackJob::new(|_| (), local.lane().top());
         // SAFETY: popped below.
-        let mark = hide(&local, unsafe { job.as_frame() });
+        hide(&local, unsafe { job.as_frame() });
         watch.join().unwrap();
         assert!(local.shared.watch.is_armed());
-        assert!(take_back(&local, mark));
+        assert!(take_back(&local, job.below()));
     });
 }
 

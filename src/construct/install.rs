@@ -84,9 +84,10 @@ pub fn call<R: Send>(
     op: impl FnOnce(&Local, bool) -> R + Send,
     wait: impl FnOnce(&Latch),
 ) -> Option<R> {
-    let job = StackJob::new(|moved| {
+    let op = |moved| {
         Local::with_current(|local| op(local.expect("filch: a call ran on no worker"), moved))
-    });
+    };
+    let job = StackJob::new(op, ptr::null_mut());
     // SAFETY: it stays here until its latch is set: we wait for that, below.
     let frame = unsafe { job.as_frame() };
     // SAFETY: nobody else sees it yet.

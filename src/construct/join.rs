@@ -127,13 +127,11 @@ impl ThreadPool {
 
 /// A join whose `a` runs, or `b` after it.
 ///
-/// The lane and the mark lie beside the job, whose address others know. So the compiler must
-/// read them afresh after `a`, and keeps no registers for them, which every call of a
-/// recursive function would have to save, even one that never gets as far as a join.
-struct OpenJoin<'l, B, RB> {
+/// What it needs afterwards lies in the job, whose address others know, or in a thread-local. So
+/// the compiler must read it afresh after `a`, and keeps no registers for it, which every call of
+/// a recursive function would have to save, even one that never gets as far as a join.
+struct OpenJoin<B, RB> {
     job: StackJob<Local, B, RB>,
-    lane: &'l Lane<Local>,
-    mark: usize,
 }
 
 /// `moved`: whether the caller was moved here from another thread. Both closures are told
@@ -148,18 +146,18 @@ fn join_on<RA, RB>(
 where
     RB: Send,
 {
-    let open = OpenJoin { job: StackJob::new(b), lane, mark: lane.mark() };
+    let open = OpenJoin { job: StackJob::new(b, lane.top()) };
     // SAFETY: it stays here until it has been run: `finish` sees to that.
     let frame = unsafe { open.job.as_frame() };
     // SAFETY: the lane is this thread's; popped below, after everything that `a` pushes.
-    if unsafe { lane.push(open.mark, frame) } {
+    if unsafe { lane.push(frame) } {
         // In a closure of its own, or `a` would lie in memory on the other path too.
         return open.expose_and_finish(move || a(moved), moved);
     }
     // Caught because `b` must end before the frame goes, and must not run while unwinding.
     match catch_unwind(AssertUnwindSafe(|| a(moved))) {
-        // SAFETY: the mark of the push above.
-        Ok(a) if unsafe { open.lane.pop(open.mark) } => {
+        // SAFETY: nobody stops being a worker with a frame on its lane. Pushed above.
+        Ok(a) if unsafe { Local::lane_of_current().pop(open.job.below()) } => {
             // SAFETY: the lane vouches that nobody else has it or gets it.
             let b = unsafe { open.job.run_here(moved) };
             (a, b)
@@ -168,7 +166,7 @@ where
     }
 }
 
-impl<B, RB> OpenJoin<'_, B, RB>
+impl<B, RB> OpenJoin<B, RB>
 where
     B: FnOnce(bool) -> RB,
 {
@@ -185,10 +183,9 @@ where
     #[cold]
     fn finish<RA>(&self, a: Result<RA, Payload>, moved: bool) -> (RA, RB) {
         let (job, local) = (&self.job, self.local());
-        // SAFETY: the mark of this join's push; to pop again changes nothing.
-        let ours = unsafe {
-            self.lane.pop(self.mark) || self.lane.reclaim(self.mark, &local.deques.frames)
-        };
+        let (lane, below) = (local.lane(), job.below());
+        // SAFETY: pushed by this join; to pop again changes nothing.
+        let ours = unsafe { lane.pop(below) || lane.reclaim(below, &local.deques.frames) };
         let b = if ours {
             // SAFETY: nobody else has it or gets it.
             catch_unwind(AssertUnwindSafe(|| unsafe { job.run_here(moved) }))

@@ -20,16 +20,21 @@ impl<C, F, R> StackJob<C, F, R>
 where
     F: FnOnce(bool) -> R,
 {
+    /// A job whose frame is to lie on `below`, or on no lane.
     #[inline(always)]
-    pub fn new(work: F) -> Self {
+    pub fn new(work: F, below: *mut Frame<C>) -> Self {
         Self {
-            frame: Frame {
-                header: Header { run: Self::run_taken },
-                latch: UnsafeCell::new(MaybeUninit::uninit()),
-            },
+            frame: Frame::new(Header { run: Self::run_taken }, below),
             work: UnsafeCell::new(ManuallyDrop::new(work)),
             result: UnsafeCell::new(MaybeUninit::uninit()),
         }
+    }
+
+    /// What its frame lies on.
+    #[inline(always)]
+    pub fn below(&self) -> *mut Frame<C> {
+        // SAFETY: alive.
+        unsafe { Frame::below(&self.frame) }
     }
 
     /// The latch that is set when somebody else has run the job.

@@ -18,6 +18,13 @@ impl Claim {
         Self { taken: AtomicBool::new(false) }
     }
 
+    /// Whether somebody has it. If not, all that holders did before is seen.
+    #[inline(always)]
+    pub fn is_taken(&self) -> bool {
+        // ORDERING: Acquire; pairs with release.
+        self.taken.load(Ordering::Acquire)
+    }
+
     pub fn try_take(&self) -> bool {
         // ORDERING: Acquire; pairs with release.
         // Not a swap: those who wait must not write, or they keep the line from its holder.
@@ -41,7 +48,8 @@ impl Claim {
     }
 
     pub fn release(&self) {
-        // ORDERING: Release; pairs with try_take: the next holder sees what this one did.
+        // ORDERING: Release; pairs with try_take and is_taken: the next holder, and whoever sees
+        // nobody hold it, sees what this one did.
         self.taken.store(false, Ordering::Release);
     }
 }

@@ -2,54 +2,53 @@
 //!
 //! Nearly all joins are taken back by the worker that made them, so the lane makes that
 //! cheap (a few stores, no fence, no read-modify-write) and the rare hand-over dear.
-//! Frames lie in age order:
+//! Frames are linked in age order, both ways, and lie wherever their joins' stack frames do:
 //!
 //! ```text
-//!   slots:   [ f0  f1  f2 | f3  f4 ]
-//!              exposed=3 ─┘         └─ depth=5
+//!   bottom <-> f0 <-> f1 <-> f2 <-> f3 <-> f4
+//!                     │       │             └─ top
+//!       beneath edge ─┘       └─ edge: f0 to f2 have gone, f3 and f4 are hidden
 //! ```
 //!
-//! Invariant: frames below `exposed` have gone to the owner's deque (or were pulled), in
-//! age order; frames in `exposed..depth` are hidden, and only the owner, or a puller under
-//! the claim, may take one. `exposed` is written only under `claim`.
+//! Invariant: the frames up to the *edge* have gone to the owner's deque (or were pulled), in
+//! age order; those above it are hidden, and only the owner, or a puller under the
+//! claim, may take one. The edge is written only under `claim`, and so lives as long as anybody
+//! has that: its owner can't be done with it before.
 //! Exposed frames leave oldest first. So a frame that was taken leaves an empty deque
 //! behind it, and what its owner finds there is always the very frame it looks for.
 //!
-//! | owner, push               | owner, pop                 | thief or sleeper            |
-//! |---------------------------|----------------------------|-----------------------------|
-//! | 1. slot = frame           | 1. depth = mark (Release)  | 1. limit = 0: *hunger*      |
-//! | 2. depth + 1 (Release)    | 2. lane_fence              | 2. heavy_fence              |
-//! | 3. lane_fence             | 3. exposed <= mark:        | 3. depth > exposed: a frame |
-//! | 4. at the limit: *expose* |    ours, run it inline     |    hides here: *pull* it    |
+//! | owner, push                | owner, pop                 | thief or sleeper            |
+//! |----------------------------|----------------------------|-----------------------------|
+//! | 1. link the frame to top   | 1. top = below (Release)   | 1. hunger                   |
+//! | 2. top = frame (Release)   | 2. lane_fence              | 2. heavy_fence              |
+//! | 3. lane_fence              | 3. no claim, and not the   | 3. top above the edge: a    |
+//! | 4. hunger: *expose*        |    edge: ours, run it here |    frame hides: *pull* it   |
 //!
 //! * Push against sleeper (Dekker): the owner sees the hunger, or the sleeper the frame.
 //!   The push must come first: checked before, the only frame would stay hidden while
 //!   its owner sits in a long leaf.
-//! * Pop against pull (Dijkstra's protocol T.H.E. of Frigo et al. 1998, with the fence all
-//!   on the thief's side): `claim`; `exposed + 1`; heavy_fence; `depth` still above:
-//!   taken, else undone. The owner sees `exposed`, or the puller sees `depth`.
-//! * Hunger is folded into the capacity limit, so one compare serves both. The array has a
-//!   slot above its capacity; at the limit *every* hidden frame is exposed, oldest
-//!   first, and a frame in the spare slot lives on in the deque alone (`overflow`).
+//! * Pop against pull (Dekker; in the line of the protocol T.H.E. of Frigo et al. 1998, with the
+//!   fence all on the thief's side): `claim`; heavy_fence; what lies above the edge now is taken. A
+//!   pop sees the claim, and then waits for it, or the puller sees its new top. So all frames stay
+//!   where they are while somebody pulls; only new ones may come. (To move the edge first and look
+//!   then, as T.H.E. does, would hide from a pop of the edge that this has gone long since.)
+//! * A frame is the edge if it lies on the frame beneath the edge. That is what a pop compares,
+//!   as it has `below` at hand and would have to keep its own address in a register.
 //! * A frame gets its latch, which no other needs, from whoever takes it off the lane: under
 //!   the claim, so that its owner, who learns of it in [`Lane::reclaim`], sees it made.
-//! * Where light fences are not free the capacity is zero: every join goes straight to
-//!   the deque, at a deque's cost. Between push and exposure its frame may still be pulled;
-//!   that needs no fence, since above the capacity the owner must have the claim first.
+//! * Where light fences are not free a lane hides nothing: its hunger never ends, and every join
+//!   goes straight to the deque, at a deque's cost. Between push and exposure its frame may
+//!   still be pulled; that needs no fence, since the owner waits for the claim then.
 //!
 //! Model: loom-tests/tests/lane.rs. This file is `unsafe` for the owner's promise to be
-//! one thread and for the unchecked slot of a push.
+//! one thread and for the links, which lead through other frames.
 
-use crate::job::{FrameRef, Pointer};
+use crate::job::{Frame, FrameRef};
 use crate::primitive::claim::Claim;
 use crate::queue::deque::{Deque, Stealer};
 use crate::sync::fence::{asymmetric, heavy_fence, lane_fence};
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering, statistic};
-use std::marker::PhantomData;
-
-/// Depth at which a lane begins to use the deque. Recursion that halves its work is a few
-/// dozen joins deep; deeper is recursion on lists, which pays a deque's price.
-const CAPACITY: usize = if cfg!(loom) { 2 } else { 128 };
+use crate::sync::{AtomicBool, AtomicPtr, Ordering, statistic};
+use std::ptr;
 
 /// What a pull came to.
 pub enum Pulled<T> {
@@ -63,82 +62,86 @@ pub enum Pulled<T> {
 /// What a join touches comes first, so that it shares a cache line.
 #[repr(C)]
 pub struct Lane<C> {
-    /// Frames on the lane. Written by the owner.
-    depth: AtomicUsize,
-    /// `capacity`, or 0 while somebody is hungry.
-    limit: AtomicUsize,
-    /// Frames that have left for the deque. Written under `claim`.
-    exposed: AtomicUsize,
+    /// The youngest frame on the lane, or the bottom. Written by the owner.
+    top: AtomicPtr<Frame<C>>,
+    /// The frame that the edge lies on; null if that is the bottom.
+    beneath_edge: AtomicPtr<Frame<C>>,
     /// Frames ever pushed. Written by the owner.
     pushes: statistic::AtomicU64,
+    /// Whether somebody is hungry.
+    hunger: AtomicBool,
+    /// Whether frames may hide here at all.
+    hides: bool,
     claim: Claim,
-    capacity: usize,
-    /// Frames above the capacity, which are in the deque alone. The owner's.
-    overflow: AtomicUsize,
-    slots: [AtomicPtr<()>; CAPACITY + 1],
-    frames: PhantomData<fn(FrameRef<C>)>,
+    /// The youngest frame that has gone, or the bottom if none has.
+    edge: AtomicPtr<Frame<C>>,
+    /// What the oldest frame lies on. In a box: others point to it, and lanes may move at first.
+    bottom: *mut Frame<C>,
 }
+
+// SAFETY: what is not atomic never changes; frames are handed over whole, as `FrameRef`s are.
+unsafe impl<C> Send for Lane<C> {}
+// SAFETY: as above.
+unsafe impl<C> Sync for Lane<C> {}
 
 impl<C> Lane<C> {
     pub fn new() -> Self {
-        Self::with_capacity(if asymmetric() { CAPACITY } else { 0 })
+        Self::hiding(asymmetric())
     }
 
-    /// # Panics
-    /// If the capacity is above what the lane was built for.
-    pub fn with_capacity(capacity: usize) -> Self {
-        assert!(capacity <= CAPACITY);
+    /// A lane on which frames hide, or one that shows each to everybody at once.
+    pub fn hiding(hides: bool) -> Self {
+        let bottom = Box::into_raw(Box::new(Frame::bottom()));
         Self {
-            depth: AtomicUsize::new(0),
-            limit: AtomicUsize::new(capacity),
-            exposed: AtomicUsize::new(0),
+            top: AtomicPtr::new(bottom),
+            beneath_edge: AtomicPtr::new(ptr::null_mut()),
             pushes: statistic::AtomicU64::new(0),
+            hunger: AtomicBool::new(!hides),
+            hides,
             claim: Claim::new(),
-            capacity,
-            overflow: AtomicUsize::new(0),
-            slots: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
-            frames: PhantomData,
+            edge: AtomicPtr::new(bottom),
+            bottom,
         }
     }
 
-    /// The place of the next frame. For the owner.
+    /// What the next frame will lie on. For the owner.
     #[inline(always)]
-    pub fn mark(&self) -> usize {
-        self.depth.load(Ordering::Relaxed)
+    pub fn top(&self) -> *mut Frame<C> {
+        self.top.load(Ordering::Relaxed)
     }
 
-    /// Puts a frame on the lane. Returns whether the lane is at its limit: then
-    /// [`expose`](Self::expose) must follow before the next push.
+    /// Puts a frame on the lane, which says itself what it lies on. Returns whether somebody is
+    /// hungry: then [`expose`](Self::expose) must follow before the next push.
     ///
     /// # Safety
-    /// Only the lane's owner calls this, with the [mark](Self::mark) of this moment, and
-    /// [`pop`](Self::pop) with the same before the frame is gone, youngest first.
+    /// Only the lane's owner calls this, with a frame that lies on the [top](Self::top) of this
+    /// moment, and [`pop`](Self::pop) before the frame is gone, youngest first.
     #[inline(always)]
-    pub unsafe fn push(&self, mark: usize, frame: FrameRef<C>) -> bool {
-        debug_assert!(mark == self.mark() && mark <= self.capacity);
+    pub unsafe fn push(&self, frame: FrameRef<C>) -> bool {
+        let frame = frame.as_ptr();
         // One writer: no read-modify-write.
         self.pushes.store(self.pushes.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        // SAFETY: depth is at most `capacity` between pushes, and there is one slot more.
-        let slot = unsafe { self.slots.get_unchecked(mark) };
-        slot.store(frame.into_raw(), Ordering::Relaxed);
-        // ORDERING: Release; pairs with the loads of depth in pull: the slot is seen.
-        self.depth.store(mark + 1, Ordering::Release);
+        // SAFETY: alive, and so is the frame that it lies on, as it is popped later.
+        unsafe { Frame::put_on(Frame::below(frame), frame) };
+        // ORDERING: Release; pairs with the loads of top in pull: the frame and its links are seen.
+        self.top.store(frame, Ordering::Release);
         lane_fence();
-        mark >= self.limit.load(Ordering::Relaxed)
+        self.hunger.load(Ordering::Relaxed)
     }
 
-    /// Takes the youngest frame off the lane. True: it is still the owner's alone, to be
-    /// run in place. False: [`reclaim`](Self::reclaim) tells.
+    /// Takes the youngest frame, which lies on `below`, off the lane. True: it is the owner's
+    /// alone, to be run in place. False: [`reclaim`](Self::reclaim) tells.
     ///
     /// # Safety
     /// As for [`push`](Self::push).
     #[inline(always)]
-    pub unsafe fn pop(&self, mark: usize) -> bool {
+    pub unsafe fn pop(&self, below: *mut Frame<C>) -> bool {
         // ORDERING: Release, though no frame is published: a puller's Acquire may read
         // this very store, and takes an older frame on its strength.
-        self.depth.store(mark, Ordering::Release);
+        self.top.store(below, Ordering::Release);
         lane_fence();
-        self.exposed.load(Ordering::Relaxed) <= mark
+        // The claim first: it goes when the edge has been moved.
+        !self.claim.is_taken() && self.beneath_edge.load(Ordering::Relaxed) != below
     }
 
     /// Moves all hidden frames to the deque and ends the hunger. Returns whether it did;
@@ -149,70 +152,57 @@ impl<C> Lane<C> {
     /// Only the owner of both calls this.
     #[cold]
     pub unsafe fn expose(&self, deque: &Deque<FrameRef<C>>) -> bool {
-        let depth = self.depth.load(Ordering::Relaxed);
-        if depth <= self.capacity {
-            if !self.claim.try_take() {
-                return false;
-            }
-        } else {
-            // The spare slot must be free for the next push.
+        if !self.hides {
             self.claim.take();
+        } else if !self.claim.try_take() {
+            return false;
         }
-        let overflow = self.overflow.load(Ordering::Relaxed);
-        // In overflow the spare slot is used again and again, and `exposed` stays above it.
-        let first = if overflow > 0 { self.capacity } else { self.exposed.load(Ordering::Relaxed) };
-        for slot in &self.slots[first..depth] {
-            // SAFETY: every slot below depth holds a frame that push put there.
-            let frame = unsafe { FrameRef::from_raw(slot.load(Ordering::Relaxed)) };
+        let top = self.top.load(Ordering::Relaxed);
+        let mut edge = self.edge.load(Ordering::Relaxed);
+        while edge != top {
+            // SAFETY: below the top, so open, and with another on it.
+            edge = unsafe { Frame::above(edge) };
+            // SAFETY: on the lane, so alive until it has been run.
+            let frame = unsafe { FrameRef::new(edge) };
             // SAFETY: hidden so far, so nobody has armed it; nobody pulls under our claim.
             unsafe { frame.arm() };
             deque.push(frame);
         }
-        if depth > self.capacity {
-            self.overflow.store(overflow + 1, Ordering::Relaxed);
-            // Relaxed: `exposed` is above it, so no pull succeeds on the strength of this.
-            self.depth.store(self.capacity, Ordering::Relaxed);
-        }
-        self.exposed.store(depth, Ordering::Relaxed);
+        // SAFETY: open, or the bottom.
+        self.set_edge(top, unsafe { Frame::below(top) });
         // ORDERING: Acquire; pairs with raise_hunger: whoever's hunger ends here is seen by
         // the look at the sleepers that follows.
-        self.limit.swap(self.capacity, Ordering::Acquire);
+        self.hunger.swap(!self.hides, Ordering::Acquire);
         self.claim.release();
         true
     }
 
-    /// For a frame that [`pop`](Self::pop) could not vouch for: takes it back if it is
-    /// still there. True: run it in place. False: somebody has taken it; wait.
+    /// Under the claim.
+    fn set_edge(&self, edge: *mut Frame<C>, beneath: *mut Frame<C>) {
+        self.edge.store(edge, Ordering::Relaxed);
+        self.beneath_edge.store(beneath, Ordering::Relaxed);
+    }
+
+    /// For a frame, one that lies on `below`, that [`pop`](Self::pop) could not vouch for: takes
+    /// it back if it is still there. True: run it in place. False: somebody has taken it; wait.
     ///
     /// # Safety
     /// Only the owner of both calls this, right after that pop.
     #[cold]
-    pub unsafe fn reclaim(&self, mark: usize, deque: &Deque<FrameRef<C>>) -> bool {
+    pub unsafe fn reclaim(&self, below: *mut Frame<C>, deque: &Deque<FrameRef<C>>) -> bool {
         self.claim.take();
-        if self.exposed.load(Ordering::Relaxed) <= mark {
-            // A pull came too late and was undone.
+        if self.beneath_edge.load(Ordering::Relaxed) != below {
+            // A puller was at it, and had another or none.
             self.claim.release();
             return true;
         }
-        let overflow = self.overflow.load(Ordering::Relaxed);
-        if mark == self.capacity && overflow > 1 {
-            // The slot's place stays exposed for the frames still in overflow.
-            self.overflow.store(overflow - 1, Ordering::Relaxed);
-        } else {
-            if mark == self.capacity {
-                self.overflow.store(0, Ordering::Relaxed);
-            }
-            self.exposed.store(mark, Ordering::Relaxed);
-        }
+        let frame = self.edge.load(Ordering::Relaxed);
+        // SAFETY: open, or the bottom: older than the frame.
+        self.set_edge(below, unsafe { Frame::below(below) });
         self.claim.release();
         // Frames leave the deque oldest first, so it holds this one or none.
         let back = deque.pop();
-        debug_assert!(
-            mark == self.capacity
-                || back.is_none_or(|frame| {
-                    frame.into_raw() == self.slots[mark].load(Ordering::Relaxed)
-                })
-        );
+        debug_assert!(back.is_none_or(|back| back.as_ptr() == frame));
         back.is_some()
     }
 
@@ -223,22 +213,22 @@ impl<C> Lane<C> {
         // owner's answer to an earlier hunger one comes first. Either this hunger stays, or
         // the answer is to this one, too.
         // ORDERING: Release; pairs with expose.
-        self.limit.swap(0, Ordering::Release);
+        self.hunger.swap(true, Ordering::Release);
     }
 
     /// As [`raise_hunger`](Self::raise_hunger), but the owner may miss it: for those who
     /// will look again.
     pub fn ask(&self) {
         // A store only where it changes something: the line is the owner's.
-        if self.limit.load(Ordering::Relaxed) != 0 {
+        if !self.hunger.load(Ordering::Relaxed) {
             // A swap, or it would cut a sleeper's hunger off from the owner's answer.
-            self.limit.swap(0, Ordering::Relaxed);
+            self.hunger.swap(true, Ordering::Relaxed);
         }
     }
 
-    /// Whether frames hide here. Exact after a heavy_fence, else a hint.
+    /// Whether frames hide here. After a heavy_fence it misses none, else it is a hint.
     pub fn has_hidden(&self) -> bool {
-        self.depth.load(Ordering::Relaxed) > self.exposed.load(Ordering::Relaxed)
+        self.top.load(Ordering::Relaxed) != self.edge.load(Ordering::Relaxed)
     }
 
     /// How many frames there have been.
@@ -248,7 +238,7 @@ impl<C> Lane<C> {
 
     /// Whether there is no frame at all. For the owner.
     pub fn is_bare(&self) -> bool {
-        self.depth.load(Ordering::Relaxed) == 0 && self.overflow.load(Ordering::Relaxed) == 0
+        self.top() == self.bottom
     }
 
     /// Takes the oldest hidden frame without its owner's help, which may be busy with a
@@ -260,35 +250,46 @@ impl<C> Lane<C> {
         if !self.claim.try_take() {
             return Pulled::Busy;
         }
-        let oldest = self.exposed.load(Ordering::Relaxed);
+        // The owner may pop one more frame, and then waits for us.
+        heavy_fence();
+        let pulled = self.pull_claimed(deque);
+        self.claim.release();
+        pulled
+    }
+
+    fn pull_claimed(&self, deque: &Stealer<FrameRef<C>>) -> Pulled<FrameRef<C>> {
         // While we hold the claim nothing is added to the deque. If it isn't empty, older
         // frames than this one wait there, and age order would be broken.
         if !deque.is_empty() {
-            self.claim.release();
             return Pulled::Busy;
         }
-        self.exposed.store(oldest + 1, Ordering::Relaxed);
-        heavy_fence();
-        // ORDERING: Acquire; pairs with the stores of depth in push and pop.
-        let pulled = if self.depth.load(Ordering::Acquire) > oldest {
-            let frame = self.slots[oldest].load(Ordering::Relaxed);
-            // SAFETY: below depth, so push put it there; and its owner sees `exposed`
-            // from here on, so it is ours.
-            let frame = unsafe { FrameRef::from_raw(frame) };
-            // SAFETY: hidden so far; its owner asks for the latch after it has had the claim.
-            unsafe { frame.arm() };
-            Pulled::Frame(frame)
-        } else {
-            self.exposed.store(oldest, Ordering::Relaxed);
-            Pulled::Nothing
-        };
-        self.claim.release();
-        pulled
+        let edge = self.edge.load(Ordering::Relaxed);
+        // ORDERING: Acquire; pairs with the stores of top in push and pop.
+        let top = self.top.load(Ordering::Acquire);
+        // The latter while the owner pops the edge itself.
+        if top == edge || top == self.beneath_edge.load(Ordering::Relaxed) {
+            return Pulled::Nothing;
+        }
+        // SAFETY: the edge is alive under the claim, and something is on it, which stays.
+        let oldest = unsafe { Frame::above(edge) };
+        self.set_edge(oldest, edge);
+        // SAFETY: on the lane, and its owner sees the new edge from here on, so it is ours.
+        let frame = unsafe { FrameRef::new(oldest) };
+        // SAFETY: hidden so far; its owner asks for the latch after it has had the claim.
+        unsafe { frame.arm() };
+        Pulled::Frame(frame)
     }
 }
 
 impl<C> Default for Lane<C> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl<C> Drop for Lane<C> {
+    fn drop(&mut self) {
+        // SAFETY: from a box, and nobody is left.
+        drop(unsafe { Box::from_raw(self.bottom) });
     }
 }

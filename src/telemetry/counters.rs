@@ -75,7 +75,7 @@ counters! {
         /// Jobs taken from another worker's deque.
         steals,
         /// Times a worker moved the hidden frames of its join lane to its deque because
-        /// another worker was hungry or the lane was full.
+        /// another worker was hungry.
         exposures,
         /// Frames taken out of another worker's lane because it was busy with a long leaf.
         pulls,

@@ -158,6 +158,17 @@ impl Local {
         unsafe { LANE.get().as_ref() }
     }
 
+    /// The lane of the worker that this thread is, for one that is sure to be one.
+    ///
+    /// # Safety
+    /// As for [`current`](Self::current); and this thread is a worker.
+    #[inline(always)]
+    pub unsafe fn lane_of_current<'a>() -> &'a Lane<Self> {
+        debug_assert!(!LANE.get().is_null());
+        // SAFETY: by the caller's promise.
+        unsafe { &*LANE.get() }
+    }
+
     /// Calls `f` with the worker that this thread is.
     #[inline(always)]
     pub fn with_current<R>(f: impl FnOnce(Option<&Self>) -> R) -> R {

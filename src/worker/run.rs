@@ -69,7 +69,7 @@ impl Local {
         foreign.store(foreign.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
     }
 
-    /// Answers the hunger, or a full lane: shows the hidden frames to everybody.
+    /// Answers the hunger: shows the hidden frames to everybody.
     #[cold]
     pub fn expose(&self) {
         // SAFETY: both are this worker's, and so is this thread.
