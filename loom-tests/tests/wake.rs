@@ -11,6 +11,7 @@ use filch::protocols::count_latch::CountLatch;
 use filch::protocols::handlers::Handlers;
 use filch::protocols::ladder::Ladder;
 use filch::protocols::latch::Latch;
+use filch::protocols::loan::Loan;
 use filch::protocols::local::{Deques, Local};
 use filch::protocols::parker::Parker;
 use filch::protocols::shared::{Job, Post, Shared};
@@ -184,6 +185,36 @@ fn the_last_searcher_tells_an_idle_worker_of_hidden_frames() {
         searcher.join().unwrap();
         let taken = !take_back(&local, job.below());
         assert!(taken || idle.searching() == 1, "nobody knows of the frame");
+    });
+}
+
+/// A quick call takes its time and makes work. Nobody is woken as long as its worker counts as
+/// searching; when it doesn't any more, its caller has looked after the one who sleeps.
+#[test]
+fn the_caller_of_a_quick_call_looks_after_those_who_sleep() {
+    check(|| {
+        let [local, asleep] = workers(2, None);
+        let idle = &local.shared.idle;
+        idle.start_searching();
+        idle.sleep_begin(asleep.index);
+        idle.start_searching();
+        local.still_searching.set(true);
+        let loan = Arc::new(Loan::new());
+        let theirs = Arc::clone(&loan);
+        let caller = beside(&local.shared, move |shared| {
+            if theirs.withdraw() {
+                shared.stop_searching();
+            }
+        });
+        let caller = std::cell::Cell::new(Some(caller));
+        local.lend(&loan, || {
+            submit(&local.shared);
+            // The call doesn't end before its caller has gone.
+            caller.take().unwrap().join().unwrap();
+            assert!(!idle.anyone_asleep(), "nobody knows of the task");
+        });
+        assert!(!local.still_searching.get());
+        assert_eq!(idle.searching(), 1, "the one who has been woken");
     });
 }
 

@@ -3,15 +3,17 @@
 //! This file is `unsafe` because a call from outside lies on its caller's stack, and where it
 //! looks up the current worker without a closure.
 
-use crate::job::StackJob;
+use crate::job::{FrameRef, StackJob};
 use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
 use crate::primitive::latch::Latch;
+use crate::primitive::loan::Loan;
 use crate::worker::local::Local;
-use crate::worker::outside::wait_outside;
+use crate::worker::outside::{self, wait_outside};
 use crate::worker::shared::{Job, Shared};
 use std::panic::resume_unwind;
 use std::ptr;
+use std::time::Instant;
 
 /// What verbs say when the pool takes no more work. Those that can say so in an error do.
 pub const SHUT_DOWN: &str = "filch: the thread pool has been shut down, by shutdown() or \
@@ -74,14 +76,58 @@ pub fn on_worker_of<R: Send>(shared: &Shared, op: impl FnOnce(&Local, bool) -> R
     match unsafe { Local::current() } {
         Some(local) if ptr::eq(&*local.shared, shared) => op(local, false),
         Some(local) => call(shared, op, |latch| local.wait_for_other_pool(latch)).expect(SHUT_DOWN),
-        None => call(shared, op, wait_outside).expect(SHUT_DOWN),
+        None => call_from_outside(shared, op).expect(SHUT_DOWN),
     }
 }
 
-/// Has `op` called by a worker of this pool, if it takes calls.
+/// Has `op` called by a worker of this pool, if it takes calls, for a worker of another pool, who
+/// waits in its own way.
 pub fn call<R: Send>(
     shared: &Shared,
     op: impl FnOnce(&Local, bool) -> R + Send,
+    wait: impl FnOnce(&Latch),
+) -> Option<R> {
+    let submit = |frame, _: &Latch| shared.submit(|| shared.call(Job::Call(frame))).is_some();
+    call_by(op, submit, wait)
+}
+
+/// As [`call`], for a thread outside every pool.
+fn call_from_outside<R: Send>(
+    shared: &Shared,
+    op: impl FnOnce(&Local, bool) -> R + Send,
+) -> Option<R> {
+    if outside::spins() {
+        return call_quickly(shared, op);
+    }
+    let timed = |local: &Local, moved| {
+        let start = Instant::now();
+        (op(local, moved), start.elapsed())
+    };
+    let (result, time) = call(shared, timed, wait_outside)?;
+    outside::took(time);
+    Some(result)
+}
+
+/// As [`call`], spinning for a while.
+fn call_quickly<R: Send>(shared: &Shared, op: impl FnOnce(&Local, bool) -> R + Send) -> Option<R> {
+    let loan = Loan::new();
+    let lending = |local: &Local, moved| local.lend(&loan, || op(local, moved));
+    let submit = |frame, latch: &Latch| {
+        shared.submit(|| {
+            shared.call(Job::QuickCall(frame));
+            // Inside the gate, so that the pool is there in any case.
+            if !outside::spin(latch) && loan.withdraw() {
+                shared.stop_searching();
+            }
+        })
+    };
+    call_by(lending, |frame, latch| submit(frame, latch).is_some(), wait_outside)
+}
+
+/// Has `op` called by the worker that gets the frame which `submit` is given.
+fn call_by<R: Send>(
+    op: impl FnOnce(&Local, bool) -> R + Send,
+    submit: impl FnOnce(FrameRef<Local>, &Latch) -> bool,
     wait: impl FnOnce(&Latch),
 ) -> Option<R> {
     let op = |moved| {
@@ -92,13 +138,14 @@ pub fn call<R: Send>(
     let frame = unsafe { job.as_frame() };
     // SAFETY: nobody else sees it yet.
     unsafe { frame.arm() };
-    if shared.submit(|| shared.call(Job::Call(frame))).is_none() {
+    // SAFETY: armed.
+    let latch = unsafe { job.latch() };
+    if !submit(frame, latch) {
         // SAFETY: nobody has seen it.
         unsafe { job.discard() };
         return None;
     }
-    // SAFETY: armed, above.
-    wait(unsafe { job.latch() });
+    wait(latch);
     // SAFETY: the latch is set, and this is the only place that takes the result.
     match unsafe { job.take_result() } {
         Ok(result) => Some(result),

@@ -1,6 +1,7 @@
 //! Floor 4: pure decisions. Numbers in, a decision out; no threads, no clocks.
 
 pub mod ladder;
+pub mod patience;
 pub mod stall;
 pub mod turn;
 pub mod wait;

@@ -5,6 +5,7 @@ pub mod count_latch;
 pub mod event_count;
 pub mod gate;
 pub mod latch;
+pub mod loan;
 pub mod parker;
 pub mod pile;
 pub mod rng;

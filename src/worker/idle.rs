@@ -2,6 +2,7 @@
 //! The protocol is the event count's; this is the member's side of it.
 
 use crate::policy::ladder::{Ladder, Step};
+use crate::primitive::loan::Loan;
 use crate::queue::lane::Pulled;
 use crate::sync::fence::heavy_fence;
 use crate::sync::{Ordering, spin_loop, yield_now};
@@ -67,11 +68,37 @@ impl Local {
         }
     }
 
-    /// From searching to busy.
+    /// From searching to busy, unless the job is a quick call, whose caller may see to that.
     fn leave_search(&self, job: Job) -> Job {
         self.woken_in_vain.set(false);
-        self.shared.stop_searching();
+        if let Job::QuickCall(_) = job {
+            self.still_searching.set(true);
+        } else {
+            self.shared.stop_searching();
+        }
         job
+    }
+
+    /// Runs a call, lending its caller the count as one who searches that this worker has, if it
+    /// has one.
+    pub fn lend<R>(&self, loan: &Loan, call: impl FnOnce() -> R) -> R {
+        /// On drop, as calls may panic.
+        struct GiveBack<'l>(&'l Local, &'l Loan);
+
+        impl Drop for GiveBack<'_> {
+            fn drop(&mut self) {
+                self.0.still_searching.set(self.1.give_back());
+            }
+        }
+
+        // Not to be lent again by a call that this one waits for.
+        let searching = self.still_searching.take();
+        let lent = searching && loan.lend();
+        if searching && !lent {
+            self.shared.stop_searching();
+        }
+        let _give_back = lent.then(|| GiveBack(self, loan));
+        call()
     }
 
     fn rest(&self) -> Rest {

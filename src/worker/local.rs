@@ -34,6 +34,8 @@ pub struct Local {
     /// Its thread's.
     pub stack: Stack,
     pub turn: Turn,
+    /// Whether it has found a quick call, and still counts as searching.
+    pub still_searching: Cell<bool>,
     /// Whether it was woken for nothing last time.
     pub woken_in_vain: Cell<bool>,
     /// Jobs it is in the midst of, one inside the other.
@@ -82,6 +84,7 @@ impl Local {
             rng,
             stack: Stack::current(),
             turn: Turn::new(),
+            still_searching: Cell::new(false),
             woken_in_vain: Cell::new(false),
             nesting: Cell::new(0),
             guest,

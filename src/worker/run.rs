@@ -16,11 +16,7 @@ impl Local {
         let mut next = if self.is_spare() { self.search(Ladder::default()) } else { self.idle() };
         while let Some(job) = next {
             self.execute(job);
-            next = if self.remote().presence.is_plain() {
-                self.find().or_else(|| self.idle())
-            } else {
-                self.settle()
-            };
+            next = if self.remote().presence.is_plain() { self.next() } else { self.settle() };
         }
         debug_assert!(!self.has_pending(), "filch: a worker ended with work in its queues");
     }
@@ -30,10 +26,20 @@ impl Local {
     #[cold]
     fn settle(&self) -> Option<Job> {
         self.shared.resume(self.index);
-        if self.is_spare() && self.sit_out_if_crowded() {
+        // Who counts as searching must not sleep as if busy.
+        let busy = !self.still_searching.get();
+        if busy && self.is_spare() && self.sit_out_if_crowded() {
             return self.search(Ladder::default());
         }
-        self.find().or_else(|| self.idle())
+        self.next()
+    }
+
+    fn next(&self) -> Option<Job> {
+        if self.still_searching.take() {
+            self.search(Ladder::default())
+        } else {
+            self.find().or_else(|| self.idle())
+        }
     }
 
     /// Runs one job, which nobody else has run or will: it has just left a queue.
@@ -43,7 +49,7 @@ impl Local {
         let run = AssertUnwindSafe(|| match job {
             Job::Frame(frame) => self.execute_frame(frame),
             // SAFETY: taken from a queue, so by nobody else.
-            Job::Call(frame) => unsafe { frame.run(self) },
+            Job::Call(frame) | Job::QuickCall(frame) => unsafe { frame.run(self) },
             // SAFETY: as above.
             Job::Scoped(task) => unsafe { task.run(self) },
             // SAFETY: as above.

@@ -59,6 +59,8 @@ pub enum Job {
     Frame(FrameRef<Local>),
     /// A thread outside the pool waits for it.
     Call(FrameRef<Local>),
+    /// As a call, and that thread spins: see primitive/loan.rs.
+    QuickCall(FrameRef<Local>),
     /// A scope waits for it.
     Scoped(ScopeJobRef<Local>),
     /// Nobody waits for it, or it is a part of a broadcast.
