@@ -131,6 +131,18 @@ impl<C> ScopeJobRef<C> {
     }
 }
 
+/// Whoever runs jobs of scopes counts them.
+pub trait Counts {
+    /// A queued job starts.
+    fn started(&self, scope: &CountLatch);
+
+    /// A job ends.
+    ///
+    /// # Safety
+    /// As for [`CountLatch::done`].
+    unsafe fn done(&self, scope: *const CountLatch);
+}
+
 /// A pointer that a job may take along, to what outlives it: the frame that waits for it.
 #[derive(Debug)]
 pub struct Lent<T>(pub *const T);

@@ -136,7 +136,9 @@ pub use telemetry::counters::Counters;
 pub mod protocols {
     pub use crate::job::*;
     pub use crate::policy::ladder;
-    pub use crate::primitive::{count_latch, event_count, gate, latch, loan, parker, pile, seats};
+    pub use crate::primitive::{
+        count_latch, credits, event_count, gate, latch, loan, parker, pile, seats,
+    };
     pub use crate::queue::{deque, injector, lane};
     pub use crate::sync::{cell, fence};
     pub use crate::worker::{blocked, handlers, local, shared, watch};

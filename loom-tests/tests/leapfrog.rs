@@ -1,4 +1,4 @@
-//! Leapfrogging, as in worker/wait.rs: whoever waits for a frame helps the worker that took
+//! Leapfrogging, as in worker/help.rs: whoever waits for a frame helps the worker that took
 //! it, and runs from its deque or lane only what is part of that frame.
 
 #![cfg(loom)]

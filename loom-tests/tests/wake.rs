@@ -81,7 +81,7 @@ fn submit(shared: &Shared) {
 
 /// As a scope's `spawn` does it outside, for a scope that worker 0 waits for.
 fn submit_to(shared: &Shared, scope: &CountLatch) {
-    scope.spawned();
+    scope.spawned(1, 1);
     // SAFETY: the scope outlives the model's threads.
     let task = unsafe { ScopeJob::boxed(scope, |_: &Local| ()) };
     shared.misfits.push(Job::Scoped(task));
@@ -96,7 +96,7 @@ fn scope() -> Arc<CountLatch> {
 /// The end of the scope's body.
 fn close(scope: &CountLatch) {
     // SAFETY: the body counts, and is over.
-    unsafe { CountLatch::done(scope) };
+    unsafe { CountLatch::done(scope, 0, 1) };
 }
 
 /// Puts a frame, made for its top, on the worker's lane, as a join does.

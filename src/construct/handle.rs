@@ -83,7 +83,8 @@ where
     let handle = JoinHandle { task: Arc::clone(&task) as Arc<dyn Completion<T>> };
     let push_own = |local: &Local, job| local.deques.detached.push(job);
     let push_outside = |job| shared.injected.push(job);
-    match push(shared, task, Task::into_job, push_own, push_outside, concerns_guests) {
+    let into_job = |task: Arc<Task<_, _>>, _: Option<&Local>| task.into_job();
+    match push(shared, task, into_job, push_own, push_outside, concerns_guests) {
         Ok(()) => Ok(handle),
         Err(_) => Err(Rejected { task: () }),
     }

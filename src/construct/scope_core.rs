@@ -53,7 +53,7 @@ impl<'scope> Core<'scope> {
     pub fn complete<R>(&self, body: impl FnOnce() -> R) -> R {
         let result = self.catch(body);
         // SAFETY: the body counts, and is over; we keep the scope alive.
-        unsafe { CountLatch::done(&self.latch) };
+        unsafe { CountLatch::done(&self.latch, 0, 1) };
         let latch = self.latch.latch();
         Local::with_current(|current| match current {
             Some(local) if self.owner.is_some() => local.wait_for_scope(&self.latch),
@@ -93,8 +93,11 @@ impl<'scope> Core<'scope> {
     where
         W: FnOnce() + Send + 'scope,
     {
-        let into_job = |work: W| {
-            self.latch.spawned();
+        let into_job = |work: W, local: Option<&Local>| {
+            match local {
+                Some(local) if local.returns() => local.credits.spawned(&self.latch),
+                _ => self.latch.spawned(1, 1),
+            }
             // SAFETY: the scope waits for it, and so does what it borrows.
             unsafe { ScopeJob::boxed(&self.latch, move |_: &Local| work()) }
         };
@@ -117,8 +120,7 @@ impl<'scope> Core<'scope> {
         let work = Arc::new(work);
         let part = || {
             // Not to be found by digging through queues: it counts as started at once.
-            self.latch.spawned();
-            self.latch.started();
+            self.latch.spawned(0, 1);
             let work = Arc::clone(&work);
             let part = move |local: &Local| work(BroadcastContext::new(local));
             // SAFETY: as in `spawn`. Its share in `work` goes before it counts as done.

@@ -188,7 +188,7 @@ where
 pub fn push<T, J>(
     shared: &Shared,
     task: T,
-    into_job: impl FnOnce(T) -> J,
+    into_job: impl FnOnce(T, Option<&Local>) -> J,
     push_own: impl FnOnce(&Local, J),
     push_outside: impl FnOnce(J),
     concerned: impl Fn(usize, Blocked) -> bool,
@@ -198,14 +198,14 @@ pub fn push<T, J>(
         && !local.guest
     {
         // It is awake, so the pool can't end before this one is seen.
-        push_own(local, into_job(task));
+        push_own(local, into_job(task, current));
         shared.notify(concerned);
         return Ok(());
     }
     if !shared.gate.enter() {
         return Err(Rejected { task });
     }
-    let job = into_job(task);
+    let job = into_job(task, current);
     match current {
         Some(guest) => push_own(guest, job),
         None => push_outside(job),
@@ -220,7 +220,7 @@ pub fn concerns_guests(_: usize, why: Blocked) -> bool {
     why == Blocked::Guest
 }
 
-fn detached<F: FnOnce() + Send + 'static>(task: F) -> JobRef<Local> {
+fn detached<F: FnOnce() + Send + 'static>(task: F, _: Option<&Local>) -> JobRef<Local> {
     // SAFETY: it borrows nothing.
     unsafe { HeapJob::boxed(move |_: &Local| task()) }
 }

@@ -1,6 +1,6 @@
 //! Jobs in [blocks] of their own. `unsafe` as all of `job`.
 
-use super::{Header, JobRef, ScopeHeader, ScopeJobRef, blocks};
+use super::{Counts, Header, JobRef, ScopeHeader, ScopeJobRef, blocks};
 use crate::primitive::count_latch::CountLatch;
 use std::ptr::NonNull;
 
@@ -39,6 +39,7 @@ pub struct ScopeJob<C, F> {
 
 impl<C, F> ScopeJob<C, F>
 where
+    C: Counts,
     F: FnOnce(&C) + Send,
 {
     /// Boxes the work for a queue, where the scope has counted it as spawned. It counts as
@@ -69,7 +70,7 @@ where
 
     unsafe fn run_queued(header: NonNull<Header<C>>, context: &C) {
         // SAFETY: the job counts in its scope, which so lives.
-        unsafe { (*header.cast::<ScopeHeader<C>>().as_ref().scope.get()).started() };
+        context.started(unsafe { &*header.cast::<ScopeHeader<C>>().as_ref().scope.get() });
         // SAFETY: as for this function.
         unsafe { Self::run(header, context) }
     }
@@ -79,17 +80,17 @@ where
         let Self { header, work } = unsafe { blocks::take(header.cast::<Self>()) };
         // Dropped when the work is gone, and every reference to the scope with it: from
         // then on the scope may be freed.
-        let _done = Done(header.scope.get());
+        let _done = Done(context, header.scope.get());
         work(context);
     }
 }
 
 /// Ends a job of a scope, however it ended.
-struct Done(*const CountLatch);
+struct Done<'c, C: Counts>(&'c C, *const CountLatch);
 
-impl Drop for Done {
+impl<C: Counts> Drop for Done<'_, C> {
     fn drop(&mut self) {
         // SAFETY: the job counts, and is over.
-        unsafe { CountLatch::done(self.0) }
+        unsafe { self.0.done(self.1) }
     }
 }

@@ -35,21 +35,22 @@ impl CountLatch {
         &self.latch
     }
 
-    /// Counts a job that is about to be queued. The caller counts in `pending` itself.
+    /// Counts jobs that are about to be queued. The caller counts in `pending` itself.
     ///
     /// # Panics
     /// With 2^31 jobs pending: they would be about to run into the other half.
-    pub fn spawned(&self) {
+    pub fn spawned(&self, unstarted: u32, pending: u32) {
+        let more = u64::from(unstarted) * UNSTARTED + u64::from(pending) * PENDING;
         // Relaxed: the job that the caller is part of keeps the count above zero, and
         // the queue publishes the new job.
-        let before = self.counts.fetch_add(UNSTARTED + PENDING, Ordering::Relaxed);
+        let before = self.counts.fetch_add(more, Ordering::Relaxed);
         assert!(before as u32 <= u32::MAX / 2, "filch: more than 2^31 tasks pending in one scope");
     }
 
-    /// Says that a queued job has been taken and starts now.
-    pub fn started(&self) {
+    /// Says that queued jobs have been taken and start now.
+    pub fn started(&self, jobs: u32) {
         // Relaxed: a hint, but for whoever took it out of a queue just now.
-        self.counts.fetch_sub(UNSTARTED, Ordering::Relaxed);
+        self.counts.fetch_sub(u64::from(jobs) * UNSTARTED, Ordering::Relaxed);
     }
 
     /// Whether some queue may hold a job of this latch.
@@ -57,16 +58,18 @@ impl CountLatch {
         self.counts.load(Ordering::Relaxed) >= UNSTARTED
     }
 
-    /// Ends one job; the last one sets the latch.
+    /// Ends `pending` jobs, of which `unstarted` start only now; the last one sets the latch.
     ///
     /// # Safety
-    /// The caller counts in `pending`, and ends. `this` may be gone when this returns.
-    pub unsafe fn done(this: *const Self) {
+    /// The caller counts in `pending` as often, and ends. `this` may be gone when this returns.
+    pub unsafe fn done(this: *const Self, unstarted: u32, pending: u32) {
         // SAFETY: alive, since the caller still counts.
         let counts = unsafe { &(*this).counts };
         // ORDERING: AcqRel; pairs with itself: the last job to end has seen the results
         // of all others and hands them on through the latch.
-        if counts.fetch_sub(PENDING, Ordering::AcqRel) as u32 == 1 {
+        let less = u64::from(unstarted) * UNSTARTED + u64::from(pending) * PENDING;
+        debug_assert!(counts.load(Ordering::Relaxed) as u32 >= pending && pending > 0);
+        if counts.fetch_sub(less, Ordering::AcqRel) as u32 == pending {
             // SAFETY: nobody but us counts any more, so nobody else sets or frees it.
             unsafe { Latch::set(&raw const (*this).latch) }
         }

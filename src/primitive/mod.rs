@@ -2,6 +2,7 @@
 
 pub mod claim;
 pub mod count_latch;
+pub mod credits;
 pub mod event_count;
 pub mod gate;
 pub mod latch;

@@ -1,9 +1,9 @@
 //! Where a worker that may run anything looks for work, and in which order.
 
-use crate::job::FrameRef;
+use crate::job::{FrameRef, ScopeJobRef};
 use crate::queue::lane::Pulled;
 use crate::sync::Ordering;
-use crate::worker::local::{Deques, Local};
+use crate::worker::local::Local;
 use crate::worker::shared::{Job, Remote, Shared};
 impl Local {
     /// The next job: first its own, youngest first, unless it is the outsiders' turn; then what
@@ -31,8 +31,17 @@ impl Local {
     /// A task from its own deques. Not an exposed frame: only the join that made it may pop
     /// that one.
     pub fn find_own(&self) -> Option<Job> {
-        let Deques { scoped, detached, .. } = &self.deques;
-        scoped.pop().map(Job::Scoped).or_else(|| detached.pop().map(Job::Task))
+        self.pop_scoped().map(Job::Scoped).or_else(|| self.deques.detached.pop().map(Job::Task))
+    }
+
+    /// A task of a scope from its own deque.
+    pub fn pop_scoped(&self) -> Option<ScopeJobRef<Self>> {
+        let task = self.deques.scoped.pop();
+        if task.is_none() {
+            // What it does next may take long, and somebody waits for the scope.
+            self.credits.give_back();
+        }
+        task
     }
 
     /// A job of another worker. Frames first: they are the largest pieces, and somebody

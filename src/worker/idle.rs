@@ -130,6 +130,7 @@ impl Local {
     fn sleep_on_the_bench(&self) {
         let shared = &self.shared;
         shared.unstaff();
+        debug_assert!(self.credits.are_none());
         while shared.seats.is_benched(self.index) && !shared.idle.has_ended() {
             self.counters().parks.bump();
             self.remote().parker.park();
@@ -148,6 +149,7 @@ impl Local {
     /// Between two jobs of a spare: goes to the bench if there are too many, and comes back
     /// searching. Whoever is left runs what there is. Returns whether it has been there.
     pub fn sit_out_if_crowded(&self) -> bool {
+        self.credits.give_back();
         self.withdraw();
         let crowded = self.shared.seats.sit_out_if_crowded(self.index);
         if crowded {
@@ -188,6 +190,7 @@ impl Local {
                 Pulled::Nothing if self.end_if_last() => Rest::Cancelled,
                 Pulled::Nothing => {
                     self.counters().parks.bump();
+                    debug_assert!(self.credits.are_none());
                     if self.remote().presence.rest() == Due::ComeBack {
                         shared.retake_seat();
                     }

@@ -3,7 +3,9 @@
 //! This file is `unsafe` for the pointer in the thread-local, which lets a join reach its
 //! worker without a lock or a count.
 
-use crate::job::{FrameRef, JobRef, ScopeJobRef};
+use crate::job::{Counts, FrameRef, JobRef, ScopeJobRef};
+use crate::primitive::count_latch::CountLatch;
+use crate::primitive::credits::Credits;
 use crate::primitive::rng::Rng;
 use crate::queue::deque::Deque;
 use crate::queue::lane::Lane;
@@ -34,6 +36,8 @@ pub struct Local {
     /// Its thread's.
     pub stack: Stack,
     pub turn: Turn,
+    /// Its stock of counts of the scope whose tasks it runs.
+    pub credits: Credits,
     /// Whether it has found a quick call, and still counts as searching.
     pub still_searching: Cell<bool>,
     /// Whether it was woken for nothing last time.
@@ -42,6 +46,20 @@ pub struct Local {
     pub nesting: Cell<usize>,
     /// Whether its thread is the pool's own, or only a guest (`use_current_thread`).
     pub guest: bool,
+}
+
+impl Counts for Local {
+    fn started(&self, scope: &CountLatch) {
+        self.credits.started(scope);
+        if self.deques.scoped.is_empty() {
+            self.credits.give_back_unstarted();
+        }
+    }
+
+    unsafe fn done(&self, scope: *const CountLatch) {
+        // SAFETY: by the caller's promise.
+        unsafe { self.credits.done(scope) }
+    }
 }
 
 thread_local! {
@@ -84,6 +102,7 @@ impl Local {
             rng,
             stack: Stack::current(),
             turn: Turn::new(),
+            credits: Credits::new(),
             still_searching: Cell::new(false),
             woken_in_vain: Cell::new(false),
             nesting: Cell::new(0),
@@ -115,6 +134,7 @@ impl Local {
         Self::with_current(|current| {
             if let Some(guest) = current {
                 guest.run_inbox();
+                guest.credits.give_back();
                 // For good.
                 let _ = guest.be_away();
                 guest.shared.unstaff();
@@ -223,6 +243,12 @@ impl Local {
             self.shared.retake_seat();
             self.remote().presence.back(self.is_spare());
         }
+    }
+
+    /// Whether what it does now is part of a job, after which it looks for others: not so for a
+    /// guest, unless it runs one.
+    pub fn returns(&self) -> bool {
+        !self.guest || self.nesting.get() > 0
     }
 
     /// Whether this is a guest that is in the midst of no job and no join.

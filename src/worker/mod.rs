@@ -1,10 +1,12 @@
 //! Floor 5: the worker. `run` is the loop, `find` where it looks for work, `idle` what it
-//! does when there is none, `wait` what it does while its own work isn't done; `local` is
-//! what only its thread touches, `shared` what all may, `wake` who is told of new work.
+//! does when there is none, `wait` what it does while its own work isn't done, and `help` what
+//! it finds to do then; `local` is what only its thread touches, `shared` what all may, `wake`
+//! who is told of new work.
 
 pub mod blocked;
 pub mod find;
 pub mod handlers;
+mod help;
 pub mod idle;
 pub mod local;
 pub mod outside;

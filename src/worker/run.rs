@@ -8,6 +8,7 @@ use crate::sync::Ordering;
 use crate::worker::local::Local;
 use crate::worker::shared::Job;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 
 impl Local {
     /// Runs jobs until the pool has come to its end.
@@ -44,6 +45,10 @@ impl Local {
 
     /// Runs one job, which nobody else has run or will: it has just left a queue.
     pub fn execute(&self, job: Job) {
+        let scope = if let Job::Scoped(task) = job { task.scope() } else { ptr::null() };
+        if self.credits.are_of_another(scope) {
+            self.credits.give_back();
+        }
         self.nesting.set(self.nesting.get() + 1);
         // Nothing may unwind from here: below are the frames of waits that others rely on.
         let run = AssertUnwindSafe(|| match job {
@@ -73,6 +78,8 @@ impl Local {
         foreign.store(foreign.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.execute(job);
         foreign.store(foreign.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        // We go on with what we were about, which may take long.
+        self.credits.give_back();
     }
 
     /// Answers the hunger: shows the hidden frames to everybody.

@@ -19,17 +19,18 @@
 //! And in all cases parts of broadcasts in its own inbox, which nobody else may run.
 //! A job that it stole but may not run goes to the misfits.
 
-use crate::job::{FrameRef, ScopeJobRef};
+use crate::job::FrameRef;
 use crate::policy::ladder::{Ladder, Step};
 use crate::policy::wait::WaitPolicy;
 use crate::primitive::count_latch::CountLatch;
 use crate::primitive::latch::Latch;
 use crate::queue::lane::Pulled;
 use crate::sync::fence::heavy_fence;
-use crate::sync::{Ordering, spin_loop, yield_now};
+use crate::sync::{spin_loop, yield_now};
 use crate::worker::blocked::Blocked;
+use crate::worker::help::{Found, Look};
 use crate::worker::local::Local;
-use crate::worker::shared::{Job, Remote};
+use crate::worker::shared::Job;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,36 +38,6 @@ use std::time::{Duration, Instant};
 /// How long nobody must have run before one who waits runs anything: what it waits for may
 /// come from outside the pool, by itself, and most of what does is there sooner.
 const GRACE: Duration = Duration::from_millis(100);
-
-/// A look around in a wait.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// One of many.
-    Quick,
-    /// The last one before it sleeps, after a heavy_fence.
-    Last,
-}
-
-/// What a look around has found.
-enum Found {
-    /// Part of what is waited for.
-    Part(Job),
-    /// No part of it, but allowed.
-    Foreign(Job),
-    /// Perhaps something: look again.
-    Unclear,
-    Nothing,
-}
-
-impl Found {
-    fn part(job: Option<Job>) -> Self {
-        job.map_or(Self::Nothing, Self::Part)
-    }
-
-    fn foreign(job: Option<Job>) -> Self {
-        job.map_or(Self::Nothing, Self::Foreign)
-    }
-}
 
 impl Local {
     /// Waits for a frame of its own that another worker has taken.
@@ -132,7 +103,11 @@ impl Local {
         };
         let (mut ladder, mut stuck_since) = (Ladder::default(), None);
         let mut slept = false;
-        while !latch.is_set() {
+        loop {
+            self.credits.give_back();
+            if latch.is_set() {
+                break;
+            }
             let mut found = look_around(Look::Quick);
             if let Found::Nothing = found {
                 match ladder.next_step() {
@@ -180,6 +155,7 @@ impl Local {
         last_look: impl Fn() -> Found,
     ) -> Found {
         let shared = &self.shared;
+        debug_assert!(self.credits.are_none());
         shared.block(self.index, why);
         let left = self.leave_seat();
         // Not before: whoever answers this hunger must see whom to wake and what seat is free.
@@ -230,70 +206,5 @@ impl Local {
             },
             found => Found::foreign(found),
         }
-    }
-
-    /// A frame that `thief` has on offer, or hides, while it runs ours.
-    fn help_thief(&self, thief: &Remote, ours: &Latch, look: Look) -> Found {
-        let runs_foreign = || thief.foreign.load(Ordering::Relaxed) > 0;
-        if runs_foreign() {
-            return Found::Nothing;
-        }
-        let frame = match thief.frames.steal() {
-            Some(frame) => frame,
-            None if look == Look::Quick => {
-                if thief.lane.has_hidden() {
-                    thief.lane.ask();
-                }
-                return Found::Nothing;
-            }
-            None => match self.pull_from(thief) {
-                Pulled::Frame(frame) => frame,
-                Pulled::Nothing => return Found::Nothing,
-                Pulled::Busy => return Found::Unclear,
-            },
-        };
-        // The frame came onto that deque or lane after the thief had taken ours, and was
-        // there while ours was not done and the thief was about nothing else: so it is part
-        // of ours. As long as we hold it, none of this can change unseen: neither ours nor
-        // what is foreign ends without it.
-        if ours.is_set() || runs_foreign() {
-            self.give_up(Job::Frame(frame));
-            return Found::Unclear;
-        }
-        self.counters().steals.bump();
-        Found::Part(Job::Frame(frame))
-    }
-
-    /// A task of the scope, if one has not been started yet.
-    fn help_scope(&self, scope: &CountLatch) -> Found {
-        if !scope.has_unstarted() {
-            return Found::Nothing;
-        }
-        let ours = |task: &ScopeJobRef<Self>| std::ptr::eq(task.scope(), scope);
-        let own = || self.deques.scoped.pop();
-        let stolen = || self.steal_by(|victim| victim.scoped.steal());
-        while let Some(task) = own().or_else(stolen) {
-            if ours(&task) {
-                return Found::Part(Job::Scoped(task));
-            }
-            self.give_up(Job::Scoped(task));
-        }
-        self.find_misfit(|misfit| matches!(misfit, Job::Scoped(task) if ours(task)))
-    }
-
-    fn give_up(&self, misfit: Job) {
-        self.counters().misfits.bump();
-        self.shared.add_misfit(misfit);
-    }
-
-    fn find_misfit(&self, wanted: impl Fn(&Job) -> bool) -> Found {
-        Found::part(self.shared.misfits.take(wanted))
-    }
-
-    fn find_detached(&self) -> Option<Job> {
-        let own = || self.deques.detached.pop();
-        let stolen = || self.steal_by(|victim| victim.detached.steal());
-        let task = || own().or_else(stolen).or_else(|| self.shared.injected.steal());
-        self.shared.calls.steal().or_else(|| task().map(Job::Task))
     }
 }

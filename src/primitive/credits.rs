@@ -1,0 +1,125 @@
+//! Credits: a worker's own stock of counts of one count latch, so that most of its tasks are
+//! counted without touching the latch.
+//!
+//! Invariant: what the latch counts is what is true and what all have in stock, together. So it
+//! counts too much at times and never too little: it isn't set while somebody has credits, and says
+//! that jobs are unstarted as long as there may be. A job that is spawned takes a credit of both
+//! kinds out of the stock; one that starts brings the one back, one that is done the other.
+//!
+//! Whoever has credits must [`give_back`](Credits::give_back) them when it runs out of jobs, before
+//! it runs another scope's, and before it sleeps. As long as it has any of the pending kind, the
+//! latch is alive.
+//!
+//! Model: loom-tests/tests/count_latch.rs. This file is `unsafe` because a latch may be freed as
+//! soon as nothing counts in it any more.
+
+use crate::primitive::count_latch::CountLatch;
+use std::cell::Cell;
+use std::ptr;
+
+/// How many are bought at once: enough to make a read-modify-write of a line that others write,
+/// too, cheap for each.
+const BATCH: u32 = if cfg!(loom) { 2 } else { 32 };
+
+#[derive(Debug)]
+pub struct Credits {
+    /// Whose they are; may be gone if there are none.
+    latch: Cell<*const CountLatch>,
+    unstarted: Cell<u32>,
+    pending: Cell<u32>,
+}
+
+impl Credits {
+    pub fn new() -> Self {
+        Self { latch: Cell::new(ptr::null()), unstarted: Cell::new(0), pending: Cell::new(0) }
+    }
+
+    /// Counts a job that is about to be queued. The caller counts as pending itself.
+    ///
+    /// # Panics
+    /// As [`CountLatch::spawned`].
+    #[inline]
+    pub fn spawned(&self, latch: &CountLatch) {
+        // One of the pending stays, so that the latch does.
+        if !ptr::eq(self.latch.get(), latch) || self.unstarted.get() < 1 || self.pending.get() < 2 {
+            self.buy(latch);
+        }
+        self.unstarted.set(self.unstarted.get() - 1);
+        self.pending.set(self.pending.get() - 1);
+    }
+
+    #[cold]
+    fn buy(&self, latch: &CountLatch) {
+        if !ptr::eq(self.latch.get(), latch) {
+            self.give_back();
+        }
+        // Not more than needed, or the latch's count would grow with each task of a chain.
+        let unstarted = if self.unstarted.get() < 1 { BATCH } else { 0 };
+        let pending = if self.pending.get() < 2 { BATCH } else { 0 };
+        latch.spawned(unstarted, pending);
+        self.latch.set(latch);
+        self.unstarted.set(self.unstarted.get() + unstarted);
+        self.pending.set(self.pending.get() + pending);
+    }
+
+    /// A queued job has been taken and starts now.
+    #[inline]
+    pub fn started(&self, latch: &CountLatch) {
+        if ptr::eq(self.latch.get(), latch) {
+            self.unstarted.set(self.unstarted.get() + 1);
+        } else {
+            latch.started(1);
+        }
+    }
+
+    /// Ends one job; the last one sets the latch.
+    ///
+    /// # Safety
+    /// As [`CountLatch::done`].
+    #[inline]
+    pub unsafe fn done(&self, latch: *const CountLatch) {
+        if self.latch.get() == latch {
+            self.pending.set(self.pending.get() + 1);
+        } else {
+            // SAFETY: by the caller's promise.
+            unsafe { CountLatch::done(latch, 0, 1) }
+        }
+    }
+
+    /// For a worker that has just taken its last job: whoever waits needs not look for others.
+    #[inline]
+    pub fn give_back_unstarted(&self) {
+        let unstarted = self.unstarted.take();
+        if unstarted > 0 {
+            // SAFETY: as long as there are credits the latch is alive.
+            unsafe { (*self.latch.get()).started(unstarted) }
+        }
+    }
+
+    pub fn are_none(&self) -> bool {
+        self.latch.get().is_null()
+    }
+
+    /// Whether there are credits, but not of this latch.
+    #[inline]
+    pub fn are_of_another(&self, latch: *const CountLatch) -> bool {
+        !self.latch.get().is_null() && self.latch.get() != latch
+    }
+
+    /// Gives all back. That may set the latch.
+    #[inline]
+    pub fn give_back(&self) {
+        let latch = self.latch.get();
+        if !latch.is_null() {
+            self.latch.set(ptr::null());
+            // SAFETY: credits count like jobs, and these end here.
+            unsafe { CountLatch::done(latch, self.unstarted.take(), self.pending.take()) }
+        }
+    }
+}
+
+impl Default for Credits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
