@@ -16,10 +16,11 @@ const MOST: u32 = 64;
 pub fn is_over(elapsed: Duration, jobs: u32) -> (bool, u32) {
     let over = elapsed >= NEARLY;
     let left = if over { TURN } else { TURN.saturating_sub(elapsed) };
-    let per_job = (elapsed.as_nanos() / u128::from(jobs)).max(1);
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let per_job = (nanos(elapsed) / u64::from(jobs)).max(1);
     // Doubled at most, where one job is all there is to judge by.
     let most = if over { MOST } else { MOST.min(jobs.saturating_mul(2)) };
-    let next = (left.as_nanos() / per_job).clamp(1, most.into());
+    let next = (nanos(left) / per_job).clamp(1, most.into());
     (over, next as u32)
 }
 
