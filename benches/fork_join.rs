@@ -1,6 +1,6 @@
 //! Criterion's view of work that forks and joins: each workload, serial and on each pool.
-//! `compare` measures the same and more in alternating runs; this target is for watching
-//! one workload over time, as criterion keeps the last run to compare with.
+//! `peers` compares pools, in alternating runs; this target is for watching one workload over
+//! time, as criterion keeps the last run to compare with.
 
 mod common;
 mod workloads;

@@ -3,29 +3,32 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
 
-/// Date, CPU, kernel and compiler, for the line above a table of figures.
+/// Date, CPU, kernel, compiler and commit, for the line above a table of figures.
 pub fn line() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =
         cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+    let folder = env!("CARGO_MANIFEST_DIR");
     format!(
-        "{}; {} with {cpus} CPUs; {} {}; {}",
+        "{}; {} with {cpus} CPUs; {} {}; {}; commit {}",
         said_by("date", &["-u", "+%Y-%m-%d"]),
         model.unwrap_or("unknown CPU"),
         std::env::consts::OS,
         kernel.trim(),
         said_by("rustc", &["--version"]),
+        said_by("git", &["-C", folder, "describe", "--always", "--dirty", "--exclude=*"]),
     )
 }
 
 fn said_by(program: &str, arguments: &[&str]) -> String {
     match Command::new(program).args(arguments).output() {
-        Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        Err(_) => format!("unknown {program}"),
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        }
+        _ => format!("unknown to {program}"),
     }
 }
 
@@ -55,32 +58,21 @@ impl Usage {
         })
     }
 
-    /// The share of the machine that others have taken since `before`, in per cent.
-    pub fn others_since(&self, before: &Self) -> f64 {
+    /// The share of the machine that others have taken since `before`, in per cent, unless
+    /// that was too short ago to say.
+    pub fn others_since(&self, before: &Self) -> Option<f64> {
+        /// Ticks are coarse: with fewer of them, one more or less would be several per cent.
+        const FEW: f64 = 50.0;
         let busy = (self.everybody - before.everybody) as f64;
         let others = busy - (self.own - before.own) as f64;
         let all = busy + (self.idle - before.idle) as f64;
-        // Ticks are coarse: a share may come out below zero.
-        (100.0 * others / all.max(1.0)).max(0.0)
+        // For the same reason it may come out below zero.
+        (all >= FEW).then(|| (100.0 * others / all).max(0.0))
     }
 }
 
 fn ticks(field: &str) -> Option<u64> {
     field.parse().ok()
-}
-
-/// CPU time of this process's threads except the first, which is the one that measures.
-pub fn cpu_time_of_other_threads() -> Option<Duration> {
-    let mut sum = 0;
-    for thread in fs::read_dir("/proc/self/task").ok()? {
-        let thread = thread.ok()?;
-        if thread.file_name().to_string_lossy() == std::process::id().to_string() {
-            continue;
-        }
-        let stat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        sum += stat.split(' ').next()?.parse::<u64>().ok()?;
-    }
-    Some(Duration::from_nanos(sum))
 }
 
 /// Lets this thread, if it is the process's first, sleep as precisely as the timer can:

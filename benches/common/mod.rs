@@ -1,19 +1,18 @@
-//! What the bench targets share: the pools they compare, how a run is measured, and on
-//! what machine.
+//! What the bench targets and `peers` share: the pools they compare, and on what machine.
 
-#![allow(dead_code, reason = "every bench target uses its part of it")]
+#![allow(dead_code, reason = "every target uses its part of it")]
 
 pub mod machine;
-pub mod measure;
 pub mod pools;
 
 use std::env;
 
-/// Whether this is to be a smoke run, for CI: small sizes, few rounds. Without cargo's
-/// `--bench` argument the target runs as a test, which is meant as a smoke run, too.
+/// Whether this is to be a smoke run, for CI: small sizes, few rounds. Without an argument,
+/// as cargo's `--bench` is one, a bench target runs as a test, which is meant as a smoke
+/// run, too.
 pub fn quick() -> bool {
     let asked = env::var_os("FILCH_BENCH_QUICK").is_some_and(|value| value != "0");
-    asked || env::args().all(|argument| argument != "--bench")
+    asked || env::args().len() == 1
 }
 
 /// `full`, or `small` in a smoke run.

@@ -17,6 +17,9 @@ pub trait Task: Send {
 /// How to fork from within a task.
 pub trait Fork {
     fn join<A: Task, B: Task>(self, a: A, b: B) -> (A::Out, B::Out);
+
+    /// The same handle, for a task that forks several times in turn.
+    fn again(&mut self) -> impl Fork;
 }
 
 /// A pool that can be entered from outside.
@@ -42,6 +45,10 @@ impl Fork for Serial {
     fn join<A: Task, B: Task>(self, a: A, b: B) -> (A::Out, B::Out) {
         (a.run(self), b.run(self))
     }
+
+    fn again(&mut self) -> impl Fork {
+        *self
+    }
 }
 
 impl Pool for Serial {
@@ -50,11 +57,28 @@ impl Pool for Serial {
     }
 }
 
-pub struct Filch(filch::ThreadPool);
+impl Spawner for Serial {
+    fn spawn(&self, task: impl FnOnce() + Send + 'static) {
+        task();
+    }
+
+    /// A task that spawned itself for ever would never return.
+    fn respawn(_: impl FnOnce() + Send + 'static) {
+        unimplemented!("a chain of tasks without a pool")
+    }
+}
+
+pub struct Filch(pub filch::ThreadPool);
 
 impl Filch {
     pub fn new(workers: usize) -> Self {
         Self(filch::ThreadPoolBuilder::new().num_threads(workers).build().unwrap())
+    }
+
+    /// On no CPUs in particular, as the other pools.
+    pub fn floating(workers: usize) -> Self {
+        let builder = filch::ThreadPoolBuilder::new().num_threads(workers);
+        Self(builder.pinning(filch::Pinning::None).build().unwrap())
     }
 }
 
@@ -65,6 +89,10 @@ impl Fork for FilchFork {
     #[inline(always)]
     fn join<A: Task, B: Task>(self, a: A, b: B) -> (A::Out, B::Out) {
         filch::join(move || a.run(self), move || b.run(self))
+    }
+
+    fn again(&mut self) -> impl Fork {
+        *self
     }
 }
 
@@ -84,7 +112,7 @@ impl Spawner for Filch {
     }
 }
 
-pub struct Rayon(rayon::ThreadPool);
+pub struct Rayon(pub rayon::ThreadPool);
 
 impl Rayon {
     pub fn new(workers: usize) -> Self {
@@ -99,6 +127,10 @@ impl Fork for RayonFork {
     #[inline(always)]
     fn join<A: Task, B: Task>(self, a: A, b: B) -> (A::Out, B::Out) {
         rayon::join(move || a.run(self), move || b.run(self))
+    }
+
+    fn again(&mut self) -> impl Fork {
+        *self
     }
 }
 
@@ -119,7 +151,7 @@ impl Spawner for Rayon {
 }
 
 /// chili counts the thread that enters as one of its workers.
-pub struct Chili(chili::ThreadPool);
+pub struct Chili(pub chili::ThreadPool);
 
 impl Chili {
     pub fn new(workers: usize) -> Self {
@@ -133,6 +165,10 @@ impl Fork for &mut chili::Scope<'_> {
     fn join<A: Task, B: Task>(self, a: A, b: B) -> (A::Out, B::Out) {
         chili::Scope::join(self, |scope| a.run(scope), |scope| b.run(scope))
     }
+
+    fn again(&mut self) -> impl Fork {
+        &mut **self
+    }
 }
 
 impl Pool for Chili {
@@ -141,7 +177,7 @@ impl Pool for Chili {
     }
 }
 
-pub struct Tokio(tokio::runtime::Runtime);
+pub struct Tokio(pub tokio::runtime::Runtime);
 
 impl Tokio {
     pub fn new(workers: usize) -> Self {

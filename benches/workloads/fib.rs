@@ -2,7 +2,7 @@
 
 use crate::common::pools::{Fork, Pool, Task};
 use crate::common::size;
-use crate::workloads::{About, ForkJoin, Unit, Verdict};
+use crate::workloads::{About, ForkJoin, Unit};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,6 @@ impl ForkJoin for Fib {
         About {
             name: format!("fib({}), no cutoff", self.n),
             unit: Unit::NanosPer("join", self.joins()),
-            verdict: Verdict::Overhead,
         }
     }
 

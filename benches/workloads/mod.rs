@@ -1,15 +1,16 @@
 //! The workloads, each written once for all pools.
 
-#![allow(dead_code, reason = "every bench target uses its part of it")]
+#![allow(dead_code, reason = "every target uses its part of it")]
 
+pub mod deep;
 pub mod fib;
-pub mod idle;
 pub mod latency;
 pub mod leaves;
 pub mod queens;
 pub mod sort;
 pub mod spawn;
 pub mod tree;
+pub mod uts;
 
 use crate::common::pools::{Pool, Spawner};
 use std::time::Duration;
@@ -35,26 +36,12 @@ pub struct About {
     pub name: String,
     /// What the time of a run is divided by.
     pub unit: Unit,
-    /// What it is for.
-    pub verdict: Verdict,
 }
 
 pub enum Unit {
     Millis,
     /// Nanoseconds for each of so many things.
     NanosPer(&'static str, u64),
-}
-
-/// The question that a workload answers.
-pub enum Verdict {
-    /// What does a join cost over a plain call?
-    Overhead,
-    /// How much faster than serial is it?
-    SpeedUp,
-    /// How near is it to an even share for each worker?
-    Perfect,
-    /// How does it compare with the other pools?
-    Peers,
 }
 
 impl Unit {

@@ -2,11 +2,11 @@
 
 use crate::common::pools::Spawner;
 use crate::common::size;
-use crate::workloads::{About, Spawning, Unit, Verdict};
+use crate::workloads::{About, Spawning, Unit};
 use crossbeam_utils::CachePadded;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// Tasks that one thread outside the pool spawns.
@@ -16,7 +16,11 @@ pub struct Outside {
 
 impl Outside {
     pub fn new() -> Self {
-        Self { tasks: size(1_000_000, 20_000) }
+        Self::of(size(1_000_000, 20_000))
+    }
+
+    pub fn of(tasks: u64) -> Self {
+        Self { tasks }
     }
 }
 
@@ -25,7 +29,6 @@ impl Spawning for Outside {
         About {
             name: format!("{} tasks spawned from outside", self.tasks),
             unit: Unit::NanosPer("task", self.tasks),
-            verdict: Verdict::Peers,
         }
     }
 
@@ -59,26 +62,57 @@ impl Spawning for Nested {
         About {
             name: format!("{tasks} tasks, each spawned by another, in {CHAINS} chains"),
             unit: Unit::NanosPer("task", tasks),
-            verdict: Verdict::Peers,
         }
     }
 
     fn run<S: Spawner>(&self, pool: &S) -> Duration {
-        let before = done_by_all();
         let length = self.length;
         let start = Instant::now();
+        COUNTDOWN.begin(CHAINS);
         for _ in 0..CHAINS {
             pool.spawn(move || chain::<S>(length));
         }
-        wait_for(before + CHAINS);
+        COUNTDOWN.wait();
         start.elapsed()
     }
 }
 
 fn chain<S: Spawner>(length: u64) {
     match length {
-        1 => done(1),
+        1 => COUNTDOWN.done(),
         _ => S::respawn(move || chain::<S>(length - 1)),
+    }
+}
+
+/// Where one thread sleeps until so many things are done. If it looked for that now and then,
+/// it would take part of a CPU from one of the workers, who would fall a whole long task
+/// behind. A static, as tasks are to be small.
+pub static COUNTDOWN: Countdown = Countdown { left: AtomicU64::new(0), waiter: Mutex::new(None) };
+
+pub struct Countdown {
+    left: AtomicU64,
+    waiter: Mutex<Option<Thread>>,
+}
+
+impl Countdown {
+    pub fn begin(&self, count: u64) {
+        *self.waiter.lock().unwrap() = Some(thread::current());
+        self.left.store(count, Ordering::Release);
+    }
+
+    /// One of the things is done. For few things: all write to the same word.
+    pub fn done(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(waiter) = &*self.waiter.lock().unwrap()
+        {
+            waiter.unpark();
+        }
+    }
+
+    pub fn wait(&self) {
+        while self.left.load(Ordering::Acquire) > 0 {
+            thread::park();
+        }
     }
 }
 
@@ -102,7 +136,7 @@ pub fn done_by_all() -> u64 {
     COUNTS.lock().unwrap().iter().map(|count| count.load(Ordering::Acquire)).sum()
 }
 
-/// Looks seldom, so as not to take a CPU from the workers; a run takes a thousand times
+/// Looks seldom, so as not to take much of a CPU from the workers; a run takes a thousand times
 /// longer than the pause.
 pub fn wait_for(count: u64) {
     while done_by_all() < count {

@@ -6,7 +6,7 @@
 
 use crate::common::pools::{Fork, Pool, Task};
 use crate::common::size;
-use crate::workloads::{About, ForkJoin, Unit, Verdict};
+use crate::workloads::{About, ForkJoin, Unit};
 use std::time::{Duration, Instant};
 
 /// With links, as a tree has them, though in this layout they could be computed.
@@ -51,14 +51,10 @@ fn nodes(count: u32) -> Vec<Node> {
 
 impl ForkJoin for Tree {
     fn about(&self) -> About {
-        let (how, verdict) = match self.entries {
-            1 => ("level by level", Verdict::SpeedUp),
-            _ => ("entered from outside", Verdict::Peers),
-        };
+        let how = if self.entries == 1 { "level by level" } else { "entered from outside" };
         About {
             name: format!("sum of a tree of {} nodes, {how}", self.len()),
             unit: Unit::NanosPer("node", self.len() * u64::from(self.entries)),
-            verdict,
         }
     }
 
