@@ -1,6 +1,7 @@
 //! What a worker does when it finds nothing: it looks again for a while, then sleeps.
 //! The protocol is the event count's; this is the member's side of it.
 
+use crate::policy::idleness::Idleness;
 use crate::policy::ladder::{Ladder, Step};
 use crate::primitive::loan::Loan;
 use crate::queue::lane::Pulled;
@@ -9,6 +10,7 @@ use crate::sync::{Ordering, spin_loop, yield_now};
 use crate::worker::local::Local;
 use crate::worker::presence::Due;
 use crate::worker::shared::Job;
+use std::time::{Duration, Instant};
 
 /// How an attempt to sleep ended.
 enum Rest {
@@ -26,16 +28,32 @@ impl Local {
         // At most half of the workers search: more find no more, and get in the way.
         let crowded = 2 * (idle.searching() + 1) > self.shared.regulars.len().max(2);
         idle.start_searching();
-        self.search(if crowded { Ladder::without_spinning() } else { Ladder::default() })
+        self.search(if crowded { Ladder::without_spinning() } else { self.ladder() })
+    }
+
+    fn ladder(&self) -> Ladder {
+        if self.idleness.get().spins() { Ladder::default() } else { Ladder::without_spinning() }
+    }
+
+    fn learn(&self, lesson: impl FnOnce(&mut Idleness)) {
+        let mut idleness = self.idleness.get();
+        lesson(&mut idleness);
+        self.idleness.set(idleness);
     }
 
     /// As [`idle`](Self::idle), for one who is counted as searching.
     pub fn search(&self, mut ladder: Ladder) -> Option<Job> {
-        let mut woken = false;
+        let (mut looked, mut slept, mut woken) = (false, false, false);
         loop {
             if let Some(job) = self.find() {
-                return Some(self.leave_search(job));
+                if let Job::QuickCall(_) = job
+                    && looked
+                {
+                    return Some(self.answer(job, slept));
+                }
+                return Some(self.leave_search(job, slept));
             }
+            looked = true;
             if self.shared.idle.has_ended() {
                 return None;
             }
@@ -44,39 +62,46 @@ impl Local {
                 Step::Yield => yield_now(),
                 Step::Pull => {
                     if let Pulled::Frame(job) = self.pull() {
-                        return Some(self.leave_search(job));
+                        return Some(self.leave_search(job, slept));
                     }
                 }
                 Step::Sleep => {
                     if woken {
-                        self.woken_in_vain.set(true);
+                        self.learn(Idleness::woken_in_vain);
                         self.counters().wakes_in_vain.bump();
                     }
+                    // A model can't have clocks.
+                    let start = (!cfg!(loom)).then(Instant::now);
                     woken = match self.rest() {
-                        Rest::Pulled(job) => return Some(self.leave_search(job)),
+                        Rest::Pulled(job) => return Some(self.leave_search(job, slept)),
                         Rest::Cancelled => false,
                         Rest::Woken => true,
                     };
-                    // Who was woken for nothing last time doesn't spin this time.
-                    ladder = if self.woken_in_vain.get() {
-                        Ladder::without_spinning()
-                    } else {
-                        Ladder::default()
-                    };
+                    if woken {
+                        slept = true;
+                        let time = start.map_or(Duration::ZERO, |start| start.elapsed());
+                        self.learn(|idleness| idleness.slept(time));
+                    }
+                    ladder = self.ladder();
                 }
             }
         }
     }
 
-    /// From searching to busy, unless the job is a quick call, whose caller may see to that.
-    fn leave_search(&self, job: Job) -> Job {
-        self.woken_in_vain.set(false);
-        if let Job::QuickCall(_) = job {
-            self.still_searching.set(true);
-        } else {
-            self.shared.stop_searching();
-        }
+    /// From searching to busy.
+    fn leave_search(&self, job: Job, slept: bool) -> Job {
+        self.learn(|idleness| idleness.found(slept));
+        self.shared.stop_searching();
         job
+    }
+
+    /// As [`leave_search`](Self::leave_search), but goes on counting as searching, which the caller
+    /// sees to. Only for one who has looked everywhere and found nothing since the last call: or
+    /// others' work would wait behind all calls there are, and nobody would be woken for it.
+    fn answer(&self, call: Job, slept: bool) -> Job {
+        self.learn(|idleness| idleness.found(slept));
+        self.still_searching.set(true);
+        call
     }
 
     /// Runs a call, lending its caller the count as one who searches that this worker has, if it
@@ -185,8 +210,12 @@ impl Local {
         } else {
             match self.pull() {
                 Pulled::Frame(job) => Rest::Pulled(job),
-                // Another puller or the owner is at it; it isn't for us to sleep yet.
-                Pulled::Busy => Rest::Cancelled,
+                // Another puller or the owner is at it, and may want our CPU; it isn't for us to
+                // sleep yet.
+                Pulled::Busy => {
+                    yield_now();
+                    Rest::Cancelled
+                }
                 Pulled::Nothing if self.end_if_last() => Rest::Cancelled,
                 Pulled::Nothing => {
                     self.counters().parks.bump();

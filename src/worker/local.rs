@@ -4,6 +4,7 @@
 //! worker without a lock or a count.
 
 use crate::job::{Counts, FrameRef, JobRef, ScopeJobRef};
+use crate::policy::idleness::Idleness;
 use crate::primitive::count_latch::CountLatch;
 use crate::primitive::credits::Credits;
 use crate::primitive::rng::Rng;
@@ -40,8 +41,8 @@ pub struct Local {
     pub credits: Credits,
     /// Whether it has found a quick call, and still counts as searching.
     pub still_searching: Cell<bool>,
-    /// Whether it was woken for nothing last time.
-    pub woken_in_vain: Cell<bool>,
+    /// What came of its last idle phases.
+    pub idleness: Cell<Idleness>,
     /// Jobs it is in the midst of, one inside the other.
     pub nesting: Cell<usize>,
     /// Whether its thread is the pool's own, or only a guest (`use_current_thread`).
@@ -104,7 +105,7 @@ impl Local {
             turn: Turn::new(),
             credits: Credits::new(),
             still_searching: Cell::new(false),
-            woken_in_vain: Cell::new(false),
+            idleness: Cell::default(),
             nesting: Cell::new(0),
             guest,
         }
