@@ -451,3 +451,16 @@ fn tasks_spread_over_the_workers() {
         assert_eq!(ran_on.into_inner().unwrap().len(), workers);
     }
 }
+
+/// A scope that waits doesn't take its own stock of counts for tasks that are queued.
+#[test]
+fn an_inner_scope_leaves_the_tasks_of_the_outer_one_alone() {
+    let pool = pool(1);
+    pool.scope(|outer| {
+        for _ in 0..1000 {
+            outer.spawn(|_| ());
+        }
+        filch::scope(|inner| inner.spawn(|_| ()));
+        assert_eq!(pool.counters().misfits, 0);
+    });
+}

@@ -188,6 +188,33 @@ fn the_last_searcher_tells_an_idle_worker_of_hidden_frames() {
     });
 }
 
+/// Call after call, and a task behind them: whoever answers them without a look elsewhere counts as
+/// busy.
+#[test]
+fn a_task_behind_quick_calls_is_not_kept_from_those_who_sleep() {
+    check(|| {
+        let [local, asleep] = workers(2, None);
+        let idle = &local.shared.idle;
+        let calls = [(); 2].map(|()| StackJob::new(|_| (), std::ptr::null_mut()));
+        for call in &calls {
+            // SAFETY: run below, or by nobody.
+            let frame = unsafe { call.as_frame() };
+            // SAFETY: nobody else knows of it.
+            unsafe { frame.arm() };
+            local.shared.calls.push(Job::QuickCall(frame));
+        }
+        idle.start_searching();
+        idle.sleep_begin(asleep.index);
+        idle.start_searching();
+        let publisher = beside(&local.shared, submit);
+        let call = local.search(Ladder::default()).expect("the pool hasn't ended");
+        assert!(matches!(call, Job::QuickCall(_)));
+        assert!(!local.still_searching.get());
+        publisher.join().unwrap();
+        assert!(!idle.anyone_asleep(), "nobody knows of the task");
+    });
+}
+
 /// A quick call takes its time and makes work. Nobody is woken as long as its worker counts as
 /// searching; when it doesn't any more, its caller has looked after the one who sleeps.
 #[test]

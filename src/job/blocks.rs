@@ -198,10 +198,17 @@ impl Shelf {
             // SAFETY: by the invariant ours alone.
             unsafe { (&raw mut (*full).magazine).write(ptr::null_mut()) };
             self.reserve.set(full);
-        } else if !DEPOTS[size].store(full) {
-            // SAFETY: the depot hasn't taken it.
-            unsafe { free_magazine(size, full) };
+        } else {
+            put_away(size, full);
         }
+    }
+}
+
+/// Gives a full magazine of the caller's to the depot, or back to the allocator.
+fn put_away(size: usize, full: *mut Free) {
+    if !DEPOTS[size].store(full) {
+        // SAFETY: the depot hasn't taken it.
+        unsafe { free_magazine(size, full) };
     }
 }
 
@@ -214,8 +221,7 @@ impl Drop for Shelves {
             while !reserve.is_null() {
                 // SAFETY: as above.
                 let next = unsafe { (*reserve).magazine };
-                // SAFETY: as above.
-                unsafe { free_magazine(size, reserve) };
+                put_away(size, reserve);
                 reserve = next;
             }
         }

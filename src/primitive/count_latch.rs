@@ -6,7 +6,7 @@
 //! in `pending` keeps the latch alive and unset. The body of a scope counts as one
 //! job that starts at once.
 //!
-//! A waiter that sees `unstarted == 0` knows that no queue anywhere holds a job of its
+//! A waiter that sees no `unstarted` knows that no queue anywhere holds a job of its
 //! own, so it may sleep without digging through foreign jobs.
 //!
 //! Model: loom-tests/tests/count_latch.rs. This file is `unsafe` because a latch may be freed as
@@ -44,7 +44,11 @@ impl CountLatch {
         // Relaxed: the job that the caller is part of keeps the count above zero, and
         // the queue publishes the new job.
         let before = self.counts.fetch_add(more, Ordering::Relaxed);
-        assert!(before as u32 <= u32::MAX / 2, "filch: more than 2^31 tasks pending in one scope");
+        if before as u32 > u32::MAX / 2 {
+            // The scope still ends, and passes the panic on.
+            self.counts.fetch_sub(more, Ordering::Relaxed);
+            panic!("filch: more than 2^31 tasks pending in one scope");
+        }
     }
 
     /// Says that queued jobs have been taken and start now.
@@ -53,9 +57,9 @@ impl CountLatch {
         self.counts.fetch_sub(u64::from(jobs) * UNSTARTED, Ordering::Relaxed);
     }
 
-    /// Whether some queue may hold a job of this latch.
-    pub fn has_unstarted(&self) -> bool {
-        self.counts.load(Ordering::Relaxed) >= UNSTARTED
+    /// How many jobs of this latch queues may hold.
+    pub fn unstarted(&self) -> u32 {
+        (self.counts.load(Ordering::Relaxed) / UNSTARTED) as u32
     }
 
     /// Ends `pending` jobs, of which `unstarted` start only now; the last one sets the latch.

@@ -20,6 +20,8 @@ use std::ptr;
 /// How many are bought at once: enough to make a read-modify-write of a line that others write,
 /// too, cheap for each.
 const BATCH: u32 = if cfg!(loom) { 2 } else { 32 };
+/// Fewer of the unstarted: as long as somebody has them, others look for jobs that aren't there.
+const UNSTARTED_BATCH: u32 = if cfg!(loom) { 2 } else { 8 };
 
 #[derive(Debug)]
 pub struct Credits {
@@ -54,7 +56,7 @@ impl Credits {
             self.give_back();
         }
         // Not more than needed, or the latch's count would grow with each task of a chain.
-        let unstarted = if self.unstarted.get() < 1 { BATCH } else { 0 };
+        let unstarted = if self.unstarted.get() < 1 { UNSTARTED_BATCH } else { 0 };
         let pending = if self.pending.get() < 2 { BATCH } else { 0 };
         latch.spawned(unstarted, pending);
         self.latch.set(latch);
@@ -94,6 +96,11 @@ impl Credits {
             // SAFETY: as long as there are credits the latch is alive.
             unsafe { (*self.latch.get()).started(unstarted) }
         }
+    }
+
+    /// How many of those that the latch counts as unstarted are credits of this worker.
+    pub fn unstarted_of(&self, latch: *const CountLatch) -> u32 {
+        if self.latch.get() == latch { self.unstarted.get() } else { 0 }
     }
 
     pub fn are_none(&self) -> bool {

@@ -73,19 +73,23 @@ impl Local {
 
     /// A task of the scope, if one has not been started yet.
     pub(super) fn help_scope(&self, scope: &CountLatch) -> Found {
-        if !scope.has_unstarted() {
-            return Found::Nothing;
-        }
+        // Our own credits aren't jobs. Looked at afresh each time: what we dig through is others'.
+        let may_be_queued =
+            || scope.unstarted() > self.credits.unstarted_of(scope) && !scope.latch().is_set();
         let ours = |task: &ScopeJobRef<Self>| std::ptr::eq(task.scope(), scope);
         let own = || self.pop_scoped();
         let stolen = || self.steal_by(|victim| victim.scoped.steal());
-        while let Some(task) = own().or_else(stolen) {
-            if ours(&task) {
-                return Found::Part(Job::Scoped(task));
+        while may_be_queued() {
+            match own().or_else(stolen) {
+                Some(task) if ours(&task) => return Found::Part(Job::Scoped(task)),
+                Some(task) => self.give_up(Job::Scoped(task)),
+                None => {
+                    let wanted = |job: &Job| matches!(job, Job::Scoped(task) if ours(task));
+                    return self.find_misfit(wanted);
+                }
             }
-            self.give_up(Job::Scoped(task));
         }
-        self.find_misfit(|misfit| matches!(misfit, Job::Scoped(task) if ours(task)))
+        Found::Nothing
     }
 
     fn give_up(&self, misfit: Job) {
