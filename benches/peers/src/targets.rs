@@ -81,9 +81,10 @@ pub const TARGETS: &[Target] = &[
     target("wake", 8, "p50", &[OfTwoWorkers(1.1)]),
     target("wake", 8, "p99", &[OfTwoWorkers(1.1)]),
     target("fairness", 2, "p99", &[AtMost(27.0)]),
-    target("fairness", 2, "begun after their end", &[AtMost(0.0)]),
+    // One or two may be on their way as the load ends.
+    target("fairness", 2, "begun after their end", &[AtMost(0.02)]),
     target("fairness", 8, "p99", &[OfTwoWorkers(1.1)]),
-    target("fairness", 8, "begun after their end", &[AtMost(0.0)]),
+    target("fairness", 8, "begun after their end", &[AtMost(0.02)]),
     target("ticks", 2, "", &[AtMost(18.0), Of(RawFutex, 1.36)]),
     target("region", 2, "p50", &[Of(RawFutex, 1.03)]),
     target("region", 2, "p50", &[Of(RawFutexFloating, 1.03)]).floating(),
