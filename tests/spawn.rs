@@ -176,6 +176,40 @@ fn tasks_from_outside_share_a_worker_with_long_ones_that_spawn_themselves_again(
     pool.shutdown().unwrap();
 }
 
+/// Calls come first, but not for ever.
+#[test]
+fn a_task_does_not_wait_behind_all_calls_there_are() {
+    const CALLS: usize = 32;
+    let (pool, go) = (pool(1), Arc::new(Gate::default()));
+    let (calling, called) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    thread::scope(|callers| {
+        let busy = go.clone();
+        pool.spawn(move || busy.wait());
+        for _ in 0..CALLS {
+            callers.spawn(|| {
+                calling.fetch_add(1, Ordering::Relaxed);
+                pool.install(|| {
+                    let start = Instant::now();
+                    while start.elapsed() < Duration::from_millis(1) {
+                        std::hint::spin_loop();
+                    }
+                    called.fetch_add(1, Ordering::Relaxed);
+                });
+            });
+        }
+        wait_until(|| calling.load(Ordering::Relaxed) == CALLS);
+        // Most of them are in the queue by then, if not all.
+        thread::sleep(Duration::from_millis(50));
+        let (before, counted) = (Arc::new(AtomicUsize::new(CALLS)), called.clone());
+        let seen = before.clone();
+        pool.spawn(move || seen.store(counted.load(Ordering::Relaxed), Ordering::Relaxed));
+        go.open();
+        wait_until(|| called.load(Ordering::Relaxed) == CALLS);
+        let before = before.load(Ordering::Relaxed);
+        assert!(before < CALLS / 2, "{before} calls before a task");
+    });
+}
+
 #[test]
 fn the_panic_handler_gets_each_payload_and_workers_survive() {
     let caught = Arc::new(Mutex::new(Vec::new()));

@@ -25,7 +25,8 @@ impl Local {
 
     #[cold]
     fn find_outside(&self) -> Option<Job> {
-        self.shared.calls.steal().or_else(|| self.shared.take_from_outside())
+        let (calls, tasks) = (|| self.shared.calls.steal(), || self.shared.take_from_outside());
+        if self.turn.has_calls_first() { calls().or_else(tasks) } else { tasks().or_else(calls) }
     }
 
     /// A task from its own deques. Not an exposed frame: only the join that made it may pop

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 pub struct Turn {
     outsiders: Cell<bool>,
+    /// Whether theirs begins with calls: each time the other way, as either may be without end.
+    calls_first: Cell<bool>,
     began: Cell<Instant>,
     /// Searches since then, up to the next reading of the clock, and how many of them are
     /// still to come.
@@ -18,6 +20,7 @@ impl Turn {
     pub fn new() -> Self {
         Self {
             outsiders: Cell::new(false),
+            calls_first: Cell::new(false),
             began: Cell::new(Instant::now()),
             searches: Cell::new(1),
             left: Cell::new(1),
@@ -35,6 +38,11 @@ impl Turn {
         self.outsiders.get()
     }
 
+    /// Of an outsiders' turn.
+    pub fn has_calls_first(&self) -> bool {
+        self.calls_first.get()
+    }
+
     #[cold]
     fn read_the_clock(&self) {
         let now = Instant::now();
@@ -45,6 +53,9 @@ impl Turn {
             self.searches.set(next);
             self.began.set(now);
             self.outsiders.set(!self.outsiders.get());
+            if self.outsiders.get() {
+                self.calls_first.set(!self.calls_first.get());
+            }
         } else {
             self.searches.set(searches.saturating_add(next));
         }
