@@ -83,15 +83,13 @@ pub fn on_worker_of<R: Send>(shared: &Shared, op: impl FnOnce(&Local, bool) -> R
     }
 }
 
-/// Has `op` called by a worker of this pool, if it takes calls, for a worker of another pool, who
-/// waits in its own way.
+/// Has `op` called by a worker of this pool, if it takes calls. The caller waits in its own way.
 pub fn call<R: Send>(
     shared: &Shared,
     op: impl FnOnce(&Local, bool) -> R + Send,
     wait: impl FnOnce(&Latch),
 ) -> Option<R> {
-    let submit = |frame, _: &Latch| shared.submit(|| shared.call(Job::Call(frame))).is_some();
-    call_by(op, submit, wait)
+    call_by(op, |frame, _| shared.submit(|| shared.call(Job::Call(frame))), wait)
 }
 
 /// As [`call`], for a thread outside every pool.
@@ -124,13 +122,13 @@ fn call_quickly<R: Send>(shared: &Shared, op: impl FnOnce(&Local, bool) -> R + S
             }
         })
     };
-    call_by(lending, |frame, latch| submit(frame, latch).is_some(), wait_outside)
+    call_by(lending, submit, wait_outside)
 }
 
 /// Has `op` called by the worker that gets the frame which `submit` is given.
 fn call_by<R: Send>(
     op: impl FnOnce(&Local, bool) -> R + Send,
-    submit: impl FnOnce(FrameRef<Local>, &Latch) -> bool,
+    submit: impl FnOnce(FrameRef<Local>, &Latch) -> Option<()>,
     wait: impl FnOnce(&Latch),
 ) -> Option<R> {
     let op = |moved| {
@@ -143,7 +141,7 @@ fn call_by<R: Send>(
     unsafe { frame.arm() };
     // SAFETY: armed.
     let latch = unsafe { job.latch() };
-    if !submit(frame, latch) {
+    if submit(frame, latch).is_none() {
         // SAFETY: nobody has seen it.
         unsafe { job.discard() };
         return None;
