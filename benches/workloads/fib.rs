@@ -2,9 +2,9 @@
 
 use crate::common::pools::{Fork, Pool, Task};
 use crate::common::size;
-use crate::workloads::{About, ForkJoin, Unit};
+use crate::workloads::{About, ForkJoin, Unit, timed};
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub struct Fib {
     n: u32,
@@ -36,9 +36,7 @@ impl ForkJoin for Fib {
     }
 
     fn run(&self, pool: &impl Pool) -> Duration {
-        let start = Instant::now();
-        let answer = pool.enter(Less::<0>(&black_box(self.n)));
-        let took = start.elapsed();
+        let (answer, took) = timed(pool, Less::<0>(&black_box(self.n)));
         assert_eq!(answer, self.answer);
         took
     }

@@ -12,8 +12,8 @@ pub mod spawn;
 pub mod tree;
 pub mod uts;
 
-use crate::common::pools::{Pool, Spawner};
-use std::time::Duration;
+use crate::common::pools::{Pool, Spawner, Task};
+use std::time::{Duration, Instant};
 
 /// Work that forks and joins.
 pub trait ForkJoin {
@@ -58,6 +58,13 @@ impl Unit {
             Self::NanosPer(_, count) => nanos / *count as f64,
         }
     }
+}
+
+/// Does a task on a pool, and says how long that took.
+pub fn timed<T: Task>(pool: &impl Pool, task: T) -> (T::Out, Duration) {
+    let start = Instant::now();
+    let out = pool.enter(task);
+    (out, start.elapsed())
 }
 
 /// Numbers that look random and are the same in every run.

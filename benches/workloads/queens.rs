@@ -2,9 +2,9 @@
 
 use crate::common::pools::{Fork, Pool, Task};
 use crate::common::size;
-use crate::workloads::{About, ForkJoin, Unit};
+use crate::workloads::{About, ForkJoin, Unit, timed};
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub struct Queens {
     n: u32,
@@ -25,9 +25,8 @@ impl ForkJoin for Queens {
 
     fn run(&self, pool: &impl Pool) -> Duration {
         let board = (1 << black_box(self.n)) - 1;
-        let start = Instant::now();
-        let answer = pool.enter(Board { board, columns: 0, rising: 0, falling: 0 });
-        let took = start.elapsed();
+        let empty = Board { board, columns: 0, rising: 0, falling: 0 };
+        let (answer, took) = timed(pool, empty);
         assert_eq!(answer, self.answer);
         took
     }

@@ -6,9 +6,9 @@
 
 use crate::common::pools::{Fork, Pool, Task};
 use crate::common::size;
-use crate::workloads::{About, ForkJoin, Unit};
+use crate::workloads::{About, ForkJoin, Unit, timed};
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Of a node that isn't a leaf, but for the root.
 const CHILDREN: u32 = 8;
@@ -38,9 +38,7 @@ impl ForkJoin for Uts {
 
     fn run(&self, pool: &impl Pool) -> Duration {
         let root = Children { parent: black_box(self.seed), first: 0, count: self.width };
-        let start = Instant::now();
-        let below = pool.enter(root);
-        let took = start.elapsed();
+        let (below, took) = timed(pool, root);
         assert_eq!(1 + below, self.answer);
         took
     }
