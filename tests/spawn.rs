@@ -280,11 +280,15 @@ fn dropping_a_pool_runs_its_million_queued_tasks() {
     const MILLION: usize = 1_000_000;
     for workers in [1, 4] {
         let (pool, go) = (pool(workers), Arc::new(Gate::default()));
-        let ran = Arc::new(AtomicUsize::new(0));
+        let (begun, ran) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         for _ in 0..workers {
-            let go = go.clone();
-            pool.spawn(move || go.wait());
+            let (go, begun) = (go.clone(), begun.clone());
+            pool.spawn(move || {
+                begun.fetch_add(1, Ordering::Relaxed);
+                go.wait();
+            });
         }
+        wait_until(|| begun.load(Ordering::Relaxed) == workers);
         for _ in 0..MILLION {
             let ran = ran.clone();
             pool.spawn(move || {

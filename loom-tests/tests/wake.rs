@@ -188,6 +188,26 @@ fn the_last_searcher_tells_an_idle_worker_of_hidden_frames() {
     });
 }
 
+/// A worker that is busy fetches both, while the other one falls asleep.
+#[test]
+fn a_task_that_is_fetched_with_another_is_not_kept_from_those_who_sleep() {
+    check(|| {
+        let [busy, other] = workers(2, None);
+        (0..2).for_each(|_| busy.shared.injected.push(task()));
+        let busy = go(busy, |local| {
+            if let Some(found) = local.find() {
+                local.execute(found);
+            }
+        });
+        let other = go(other, |local| {
+            let found = local.idle().expect("the pool hasn't ended");
+            local.execute(found);
+        });
+        busy.join().unwrap();
+        other.join().unwrap();
+    });
+}
+
 /// Call after call, and a task behind them: whoever answers them without a look elsewhere counts as
 /// busy.
 #[test]

@@ -1,9 +1,10 @@
 //! `spawn_handle`: a task that hands back its result.
 
 use crate::construct::install::call;
-use crate::construct::spawn::{Rejected, accepted, concerns_guests, in_current_pool, push};
+use crate::construct::spawn::{Rejected, accepted, in_current_pool, push};
 use crate::construct::task::{Completion, Task};
 use crate::pool::thread_pool::ThreadPool;
+use crate::worker::blocked::concerns_guests;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::Shared;

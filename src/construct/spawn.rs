@@ -7,7 +7,7 @@ use crate::construct::install::SHUT_DOWN;
 use crate::job::{HeapJob, JobRef};
 use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
-use crate::worker::blocked::Blocked;
+use crate::worker::blocked::{Blocked, concerns_guests};
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use std::fmt;
@@ -213,11 +213,6 @@ pub fn push<T, J>(
     shared.notify(concerned);
     shared.leave_gate();
     Ok(())
-}
-
-/// Of those who wait only a guest at leisure runs tasks that nobody waits for.
-pub fn concerns_guests(_: usize, why: Blocked) -> bool {
-    why == Blocked::Guest
 }
 
 fn detached<F: FnOnce() + Send + 'static>(task: F, _: Option<&Local>) -> JobRef<Local> {

@@ -25,9 +25,9 @@ const STEP: usize = 16;
 const SIZES: usize = 8;
 /// Blocks of a magazine: enough to make the depot's read-modify-writes cheap.
 const MAGAZINE: usize = 32;
-/// Magazines of each size in the depot at most: as many as a burst leaves behind, and of the
-/// largest blocks a quarter of a megabyte.
-const DEPOT: usize = 64;
+/// Bytes of each size in the depot at most: what a burst of a hundred thousand short tasks leaves
+/// behind. An allocator keeps that memory, too, unless it happens to lie at the end of its heap.
+const DEPOT: usize = 2 << 20;
 
 /// What lies in a block that is free.
 #[repr(C)]
@@ -206,7 +206,7 @@ impl Shelf {
 
 /// Gives a full magazine of the caller's to the depot, or back to the allocator.
 fn put_away(size: usize, full: *mut Free) {
-    if !DEPOTS[size].store(full) {
+    if !DEPOTS[size].store(full, DEPOT / (MAGAZINE * layout(size).size())) {
         // SAFETY: the depot hasn't taken it.
         unsafe { free_magazine(size, full) };
     }
@@ -229,10 +229,10 @@ impl Drop for Shelves {
 }
 
 impl Depot {
-    /// Takes a full magazine, unless there are too many.
-    fn store(&self, full: *mut Free) -> bool {
+    /// Takes a full magazine, unless there are `most` already.
+    fn store(&self, full: *mut Free, most: usize) -> bool {
         // Relaxed throughout: it only bounds what lies about.
-        if self.len.load(Ordering::Relaxed) >= DEPOT {
+        if self.len.load(Ordering::Relaxed) >= most {
             return false;
         }
         self.len.fetch_add(1, Ordering::Relaxed);
@@ -255,7 +255,7 @@ impl Depot {
 
 #[cfg(test)]
 mod tests {
-    use super::{DEPOT, Depot, Free, MAGAZINE, put, take};
+    use super::{Depot, Free, MAGAZINE, put, take};
     use std::ptr;
 
     #[test]
@@ -317,14 +317,14 @@ mod tests {
 
     #[test]
     fn a_depot_holds_a_bounded_number_of_magazines_and_gives_all_of_them_back() {
+        const MOST: usize = 64;
         let depot = Depot::default();
-        let mut magazines: Vec<_> = (0..=DEPOT)
-            .map(|_| Free { next: ptr::null_mut(), magazine: ptr::null_mut() })
-            .collect();
+        let mut magazines: Vec<_> =
+            (0..=MOST).map(|_| Free { next: ptr::null_mut(), magazine: ptr::null_mut() }).collect();
         let places: Vec<*mut Free> = magazines.iter_mut().map(ptr::from_mut).collect();
-        let stored: Vec<_> = places.iter().map(|&magazine| depot.store(magazine)).collect();
-        assert!(stored[..DEPOT].iter().all(|&stored| stored));
-        assert!(!stored[DEPOT]);
+        let stored: Vec<_> = places.iter().map(|&magazine| depot.store(magazine, MOST)).collect();
+        assert!(stored[..MOST].iter().all(|&stored| stored));
+        assert!(!stored[MOST]);
         let mut taken = 0;
         let mut next = depot.take_all();
         while !next.is_null() {
@@ -332,8 +332,8 @@ mod tests {
             // SAFETY: one of ours.
             next = unsafe { (*next).magazine };
         }
-        assert_eq!(taken, DEPOT);
+        assert_eq!(taken, MOST);
         assert!(depot.take_all().is_null());
-        assert!(depot.store(places[DEPOT]));
+        assert!(depot.store(places[MOST], MOST));
     }
 }

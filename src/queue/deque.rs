@@ -1,5 +1,5 @@
-//! A worker's deque: its owner pushes and pops at one end, thieves steal the oldest
-//! job at the other. crossbeam's Chase-Lev deque; under loom, which can't see into
+//! A worker's deque: its owner pushes at one end and pops there, or, from a *queue*, at the other,
+//! where thieves steal the oldest job. crossbeam's Chase-Lev deque; under loom, which can't see into
 //! crossbeam, a four-slot one with the orderings of Lê et al. 2013, no stronger.
 //!
 //! This file is `unsafe` where that one makes a job of a word again.
@@ -8,7 +8,7 @@ use crate::job::Pointer;
 
 /// The owner's end.
 pub struct Deque<T> {
-    ends: kernel::Worker<T>,
+    pub(super) ends: kernel::Worker<T>,
 }
 
 /// Everybody else's end.
@@ -21,6 +21,11 @@ impl<T: Pointer> Deque<T> {
         Self { ends: kernel::Worker::new_lifo() }
     }
 
+    /// One whose owner pops the oldest job, too.
+    pub fn queue() -> Self {
+        Self { ends: kernel::Worker::new_fifo() }
+    }
+
     pub fn stealer(&self) -> Stealer<T> {
         Stealer { ends: self.ends.stealer() }
     }
@@ -29,7 +34,7 @@ impl<T: Pointer> Deque<T> {
         self.ends.push(job);
     }
 
-    /// The youngest job. Misses none: `None` means that thieves have them all.
+    /// The youngest job, or a queue's oldest. Misses none: `None` means that thieves have them all.
     pub fn pop(&self) -> Option<T> {
         self.ends.pop()
     }
@@ -83,7 +88,12 @@ mod kernel {
         slots: [AtomicPtr<()>; SLOTS],
     }
 
-    pub struct Worker<T>(Arc<Shared>, PhantomData<fn(T)>);
+    pub struct Worker<T> {
+        shared: Arc<Shared>,
+        fifo: bool,
+        _jobs: PhantomData<fn(T)>,
+    }
+
     pub struct Stealer<T>(Arc<Shared>, PhantomData<fn(T)>);
 
     pub enum Steal<T> {
@@ -110,48 +120,70 @@ mod kernel {
 
     impl<T: Pointer> Worker<T> {
         pub fn new_lifo() -> Self {
+            Self::new(false)
+        }
+
+        pub fn new_fifo() -> Self {
+            Self::new(true)
+        }
+
+        fn new(fifo: bool) -> Self {
             let shared = Shared {
                 top: AtomicIsize::new(0),
                 bottom: AtomicIsize::new(0),
                 slots: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
             };
-            Self(Arc::new(shared), PhantomData)
+            Self { shared: Arc::new(shared), fifo, _jobs: PhantomData }
         }
 
         pub fn stealer(&self) -> Stealer<T> {
-            Stealer(Arc::clone(&self.0), PhantomData)
+            Stealer(Arc::clone(&self.shared), PhantomData)
         }
 
         pub fn push(&self, job: T) {
-            let bottom = self.0.bottom.load(Ordering::Relaxed);
+            let bottom = self.shared.bottom.load(Ordering::Relaxed);
             assert!(
                 // ORDERING: Acquire; pairs with steal: the slot is free again.
-                bottom - self.0.top.load(Ordering::Acquire) < SLOTS as isize,
+                bottom - self.shared.top.load(Ordering::Acquire) < SLOTS as isize,
                 "a model with more than {SLOTS} jobs in a deque"
             );
-            self.0.slot(bottom).store(job.into_raw(), Ordering::Relaxed);
+            self.shared.slot(bottom).store(job.into_raw(), Ordering::Relaxed);
             // ORDERING: Release; pairs with steal: the slot is seen.
-            self.0.bottom.store(bottom + 1, Ordering::Release);
+            self.shared.bottom.store(bottom + 1, Ordering::Release);
         }
 
         pub fn pop(&self) -> Option<T> {
-            let bottom = self.0.bottom.load(Ordering::Relaxed) - 1;
-            self.0.bottom.store(bottom, Ordering::Relaxed);
+            if self.fifo { self.pop_oldest() } else { self.pop_youngest() }
+        }
+
+        fn pop_oldest(&self) -> Option<T> {
+            loop {
+                match self.stealer().steal() {
+                    Steal::Success(job) => return Some(job),
+                    Steal::Empty => return None,
+                    Steal::Retry => {}
+                }
+            }
+        }
+
+        fn pop_youngest(&self) -> Option<T> {
+            let bottom = self.shared.bottom.load(Ordering::Relaxed) - 1;
+            self.shared.bottom.store(bottom, Ordering::Relaxed);
             full_fence();
-            let top = self.0.top.load(Ordering::Relaxed);
+            let top = self.shared.top.load(Ordering::Relaxed);
             if top > bottom {
-                self.0.bottom.store(bottom + 1, Ordering::Relaxed);
+                self.shared.bottom.store(bottom + 1, Ordering::Relaxed);
                 return None;
             }
-            let job = self.0.slot(bottom).load(Ordering::Relaxed);
+            let job = self.shared.slot(bottom).load(Ordering::Relaxed);
             if top == bottom {
                 let won = self
-                    .0
+                    .shared
                     .top
                     // ORDERING: SeqCst, as in the paper: pop or steal has the last one.
                     .compare_exchange(top, top + 1, Ordering::SeqCst, Ordering::Relaxed)
                     .is_ok();
-                self.0.bottom.store(bottom + 1, Ordering::Relaxed);
+                self.shared.bottom.store(bottom + 1, Ordering::Relaxed);
                 if !won {
                     return None;
                 }
@@ -161,7 +193,7 @@ mod kernel {
         }
 
         pub fn is_empty(&self) -> bool {
-            self.0.len() == 0
+            self.shared.len() == 0
         }
     }
 

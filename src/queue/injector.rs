@@ -8,6 +8,8 @@ pub use kernel::Injector;
 
 #[cfg(not(loom))]
 mod kernel {
+    use crate::job::Pointer;
+    use crate::queue::deque::Deque;
     use crossbeam_deque::Steal;
 
     pub struct Injector<T>(crossbeam_deque::Injector<T>);
@@ -22,12 +24,16 @@ mod kernel {
         }
 
         pub fn steal(&self) -> Option<T> {
+            self.steal_by(crossbeam_deque::Injector::steal)
+        }
+
+        fn steal_by(&self, steal: impl Fn(&crossbeam_deque::Injector<T>) -> Steal<T>) -> Option<T> {
             // Most calls find nothing, and this is a mere two loads.
             if self.0.is_empty() {
                 return None;
             }
             loop {
-                match self.0.steal() {
+                match steal(&self.0) {
                     Steal::Success(job) => return Some(job),
                     Steal::Empty => return None,
                     // Somebody else got one, so the crowd as a whole moves on.
@@ -40,10 +46,20 @@ mod kernel {
             self.0.is_empty()
         }
     }
+
+    impl<T: Pointer> Injector<T> {
+        /// The oldest job. Others, about half of what there is and fewer than `batch`, go to `rest`,
+        /// in their order.
+        pub fn steal_batch(&self, batch: usize, rest: &Deque<T>) -> Option<T> {
+            self.steal_by(|jobs| jobs.steal_batch_with_limit_and_pop(&rest.ends, batch))
+        }
+    }
 }
 
 #[cfg(loom)]
 mod kernel {
+    use crate::job::Pointer;
+    use crate::queue::deque::Deque;
     use crate::sync::cell::UnsafeCell;
     use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
@@ -107,6 +123,14 @@ mod kernel {
             let head = self.head.load(Ordering::Relaxed);
             // ORDERING: Acquire; pairs with push.
             self.slots.get(head).is_none_or(|slot| !slot.full.load(Ordering::Acquire))
+        }
+    }
+
+    impl<T: Pointer> Injector<T> {
+        pub fn steal_batch(&self, batch: usize, rest: &Deque<T>) -> Option<T> {
+            let first = self.steal()?;
+            (1..batch).map_while(|_| self.steal()).for_each(|job| rest.push(job));
+            Some(first)
         }
     }
 }

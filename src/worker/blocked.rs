@@ -41,3 +41,8 @@ impl Blocked {
         }
     }
 }
+
+/// Of those who wait only a guest at leisure runs tasks that nobody waits for.
+pub fn concerns_guests(_: usize, why: Blocked) -> bool {
+    why == Blocked::Guest
+}

@@ -4,7 +4,8 @@ use crate::job::{FrameRef, ScopeJobRef};
 use crate::queue::lane::Pulled;
 use crate::sync::Ordering;
 use crate::worker::local::Local;
-use crate::worker::shared::{Job, Remote, Shared};
+use crate::worker::shared::{Job, Remote};
+
 impl Local {
     /// The next job: first its own, youngest first, unless it is the outsiders' turn; then what
     /// only it may run; then what somebody waits for; then other workers' jobs, oldest first;
@@ -19,13 +20,14 @@ impl Local {
         self.find_own()
             .or_else(|| self.remote().inbox.steal().map(Job::Task))
             .or_else(|| self.shared.calls.steal())
+            .or_else(|| self.pop_arrival())
             .or_else(|| self.steal())
-            .or_else(|| self.shared.take_from_outside())
+            .or_else(|| self.take_from_outside())
     }
 
     #[cold]
     fn find_outside(&self) -> Option<Job> {
-        let (calls, tasks) = (|| self.shared.calls.steal(), || self.shared.take_from_outside());
+        let (calls, tasks) = (|| self.shared.calls.steal(), || self.take_from_outside());
         if self.turn.has_calls_first() { calls().or_else(tasks) } else { tasks().or_else(calls) }
     }
 
@@ -43,6 +45,10 @@ impl Local {
             self.credits.give_back();
         }
         task
+    }
+
+    fn take_from_outside(&self) -> Option<Job> {
+        self.shared.misfits.take(|_| true).or_else(|| self.take_arrival().map(Job::Task))
     }
 
     /// A job of another worker. Frames first: they are the largest pieces, and somebody
@@ -98,11 +104,5 @@ impl Local {
             self.counters().pulls.bump();
         }
         pulled
-    }
-}
-
-impl Shared {
-    fn take_from_outside(&self) -> Option<Job> {
-        self.misfits.take(|_| true).or_else(|| self.injected.steal().map(Job::Task))
     }
 }

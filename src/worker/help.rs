@@ -104,7 +104,7 @@ impl Local {
     pub(super) fn find_detached(&self) -> Option<Job> {
         let own = || self.deques.detached.pop();
         let stolen = || self.steal_by(|victim| victim.detached.steal());
-        let task = || own().or_else(stolen).or_else(|| self.shared.injected.steal());
+        let task = || own().or_else(stolen).or_else(|| self.take_arrival());
         self.shared.calls.steal().or_else(|| task().map(Job::Task))
     }
 }

@@ -81,6 +81,7 @@ impl Local {
                         slept = true;
                         let time = start.map_or(Duration::ZERO, |start| start.elapsed());
                         self.learn(|idleness| idleness.slept(time));
+                        self.turn.forget();
                     }
                     ladder = self.ladder();
                 }

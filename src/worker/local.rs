@@ -20,11 +20,23 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 /// A worker's own ends of its deques.
-#[derive(Default)]
 pub struct Deques {
     pub frames: Deque<FrameRef<Local>>,
     pub scoped: Deque<ScopeJobRef<Local>>,
     pub detached: Deque<JobRef<Local>>,
+    /// Tasks from outside that it has fetched with others.
+    pub arrivals: Deque<JobRef<Local>>,
+}
+
+impl Default for Deques {
+    fn default() -> Self {
+        Self {
+            frames: Deque::new(),
+            scoped: Deque::new(),
+            detached: Deque::new(),
+            arrivals: Deque::queue(),
+        }
+    }
 }
 
 pub struct Local {
@@ -37,6 +49,8 @@ pub struct Local {
     /// Its thread's.
     pub stack: Stack,
     pub turn: Turn,
+    /// How often it has fetched tasks from outside.
+    pub fetches: Cell<u32>,
     /// Its stock of counts of the scope whose tasks it runs.
     pub credits: Credits,
     /// Whether it has found a quick call, and still counts as searching.
@@ -103,6 +117,7 @@ impl Local {
             rng,
             stack: Stack::current(),
             turn: Turn::new(),
+            fetches: Cell::new(0),
             credits: Credits::new(),
             still_searching: Cell::new(false),
             idleness: Cell::default(),
@@ -257,9 +272,10 @@ impl Local {
         self.guest && self.nesting.get() == 0 && self.lane().is_bare()
     }
 
-    /// Whether anything of its own waits to be run: the frames of its open joins, too.
+    /// Whether anything of its own waits to be run: the frames of its open joins, too, but not
+    /// what it has fetched from outside.
     pub fn has_pending(&self) -> bool {
-        let Deques { frames, scoped, detached } = &self.deques;
+        let Deques { frames, scoped, detached, arrivals: _ } = &self.deques;
         self.lane().has_hidden() || !(frames.is_empty() && scoped.is_empty() && detached.is_empty())
     }
 }

@@ -19,7 +19,10 @@ impl Local {
             self.execute(job);
             next = if self.remote().presence.is_plain() { self.next() } else { self.settle() };
         }
-        debug_assert!(!self.has_pending(), "filch: a worker ended with work in its queues");
+        debug_assert!(
+            !self.has_pending() && self.deques.arrivals.is_empty(),
+            "filch: a worker ended with work in its queues"
+        );
     }
 
     /// The next job of one who takes back a seat that the watch took from it, or is a spare

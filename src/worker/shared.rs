@@ -33,6 +33,8 @@ pub struct Remote {
     pub scoped: Stealer<ScopeJobRef<Local>>,
     /// Tasks that nobody waits for.
     pub detached: Stealer<JobRef<Local>>,
+    /// Tasks from outside that it has fetched and not begun.
+    pub arrivals: Stealer<JobRef<Local>>,
     /// The order of `spawn_fifo`.
     pub fifo: Fifo<Local>,
     /// Jobs that only this worker may run: its parts of broadcasts.
@@ -102,7 +104,8 @@ pub struct Shared {
     /// tells a publisher who finds nobody idle that there is nobody else to think of.
     pub(super) exceptions: AtomicUsize,
     pub idle: EventCount,
-    pub gate: Gate,
+    /// Written with every task from outside: not beside what workers read.
+    pub gate: CachePadded<Gate>,
     /// A membarrier interrupts every CPU that runs the process: one pull at a time.
     pub pulling: AtomicBool,
     /// How many workers there are, and so must sleep before the pool may end. A guest counts
@@ -141,7 +144,7 @@ impl Shared {
             misfits: Misfits::new(),
             exceptions: AtomicUsize::new(exceptions),
             idle: EventCount::new(deques.len()),
-            gate: Gate::new(),
+            gate: CachePadded::new(Gate::new()),
             pulling: AtomicBool::new(false),
             staffed: AtomicUsize::new(0),
             vacant: AtomicBool::new(false),
@@ -159,6 +162,7 @@ impl Remote {
             frames: local.frames.stealer(),
             scoped: local.scoped.stealer(),
             detached: local.detached.stealer(),
+            arrivals: local.arrivals.stealer(),
             fifo: Fifo::new(),
             inbox: Injector::new(),
             parker: Arc::new(Parker::new()),
@@ -174,7 +178,10 @@ impl Remote {
 
     /// Whether it holds anything that a thief may steal.
     fn has_visible(&self) -> bool {
-        !(self.frames.is_empty() && self.scoped.is_empty() && self.detached.is_empty())
+        !(self.frames.is_empty()
+            && self.scoped.is_empty()
+            && self.detached.is_empty()
+            && self.arrivals.is_empty())
     }
 }
 

@@ -38,6 +38,12 @@ impl Turn {
         self.outsiders.get()
     }
 
+    /// How many searches, each with a job, it expects before it reads the clock again.
+    pub fn searches_left(&self) -> u32 {
+        // A model can't have clocks.
+        if cfg!(loom) { 2 } else { self.left.get() }
+    }
+
     /// Of an outsiders' turn.
     pub fn has_calls_first(&self) -> bool {
         self.calls_first.get()
@@ -64,6 +70,11 @@ impl Turn {
     /// Nothing waits outside. How long jobs there took says nothing about our own.
     pub fn end(&self) {
         self.outsiders.set(false);
+        self.forget();
+    }
+
+    /// What comes is of another kind, perhaps.
+    pub fn forget(&self) {
         self.searches.set(1);
         self.left.set(1);
     }
