@@ -8,6 +8,7 @@
 use filch::WaitPolicy;
 use filch::protocols::blocked::Blocked;
 use filch::protocols::count_latch::CountLatch;
+use filch::protocols::fence::without_light_fences;
 use filch::protocols::handlers::Handlers;
 use filch::protocols::ladder::Ladder;
 use filch::protocols::latch::Latch;
@@ -77,6 +78,12 @@ fn task() -> JobRef<Local> {
 fn submit(shared: &Shared) {
     shared.injected.push(task());
     shared.notify(|_, why| why == Blocked::Guest);
+}
+
+/// As `spawn` does it outside while nobody else can be awake.
+fn submit_from_outside(shared: &Shared) {
+    shared.injected.push(task());
+    shared.notify_from_outside(|_, why| why == Blocked::Guest);
 }
 
 /// As a scope's `spawn` does it outside, for a scope that worker 0 waits for.
@@ -161,6 +168,30 @@ fn the_last_searcher_tells_a_worker_that_waits() {
         local.wait_for_scope(&scope);
         publisher.join().unwrap();
         searcher.join().unwrap();
+    });
+}
+
+/// The searcher interrupts nobody, since all others sleep; the publisher sees it search, and it finds
+/// something else.
+#[test]
+fn the_last_searcher_needs_no_help_of_outsiders_beside_those_who_sleep() {
+    without_light_fences(|| {
+        check(|| {
+            let [searcher, asleep] = workers(2, None);
+            let shared = Arc::clone(&searcher.shared);
+            shared.injected.push(task());
+            shared.idle.start_searching();
+            shared.idle.sleep_begin(asleep.index);
+            shared.idle.start_searching();
+            let publisher = beside(&shared, submit_from_outside);
+            let searcher = go(searcher, |local| {
+                let found = local.search(Ladder::default()).expect("the pool hasn't ended");
+                local.execute(found);
+            });
+            publisher.join().unwrap();
+            searcher.join().unwrap();
+            assert!(!shared.idle.anyone_asleep() || !shared.has_work(), "nobody knows of the task");
+        });
     });
 }
 

@@ -36,8 +36,8 @@ impl<F> std::error::Error for Rejected<F> {}
 /// Starts a task and doesn't wait for it.
 ///
 /// On a worker it goes to that worker's own deque, where the youngest task runs first, or
-/// another worker steals the oldest; from outside every pool to the global one, in the order
-/// of arrival. Costs at most one allocation: memory of tasks that have run is used again.
+/// another worker steals the oldest; from outside every pool to the global one, where they are begun
+/// in the order of their arrival, or nearly so if there are several workers. Costs at most one allocation: memory of tasks that have run is used again.
 ///
 /// A panic in the task goes to the pool's
 /// [`panic_handler`](crate::ThreadPoolBuilder::panic_handler), or aborts. A task that hasn't
@@ -210,7 +210,7 @@ pub fn push<T, J>(
         Some(guest) => push_own(guest, job),
         None => push_outside(job),
     }
-    shared.notify(concerned);
+    shared.notify_from_outside(concerned);
     shared.leave_gate();
     Ok(())
 }

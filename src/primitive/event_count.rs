@@ -149,7 +149,8 @@ impl EventCount {
         self.state.fetch_sub(SEARCHER, Ordering::Release);
     }
 
-    fn asleep(&self) -> usize {
+    /// How many sleep, or are about to.
+    pub fn asleep(&self) -> usize {
         // ORDERING: Acquire; pairs with sleep_begin.
         self.sleepers.iter().map(|word| word.load(Ordering::Acquire).count_ones() as usize).sum()
     }

@@ -92,7 +92,7 @@ impl Local {
     /// From searching to busy.
     fn leave_search(&self, job: Job, slept: bool) -> Job {
         self.learn(|idleness| idleness.found(slept));
-        self.shared.stop_searching();
+        self.shared.leave_search(self.index);
         job
     }
 

@@ -1,7 +1,8 @@
-//! Floor 5: the worker. `run` is the loop, `find` where it looks for work, `idle` what it
-//! does when there is none, `wait` what it does while its own work isn't done, and `help` what
-//! it finds to do then, `arrivals` how it comes by tasks from outside; `local` is what only its thread touches, `shared` what all may, `wake`
-//! who is told of new work.
+//! Floor 5: the worker. `run` is the loop, `find` where it looks for work, `arrivals` how it
+//! comes by tasks from outside, `idle` what it does when there is no work, `wait` what it does
+//! while its own isn't done, and `help` what it finds to do then; `local` is what only its thread
+//! touches, `shared` what all may, `wake` who is told of new work, and `replace` who takes the place
+//! of those who block.
 
 pub mod arrivals;
 pub mod blocked;
@@ -12,6 +13,7 @@ pub mod idle;
 pub mod local;
 pub mod outside;
 pub mod presence;
+mod replace;
 pub mod run;
 pub mod shared;
 pub mod turn;

@@ -261,7 +261,7 @@ impl Shared {
     /// Queues a call from outside: someone waits for it.
     pub fn call(&self, call: Job) {
         self.calls.push(call);
-        self.notify(|_, why| matches!(why, Blocked::Call | Blocked::Guest));
+        self.notify_from_outside(|_, why| matches!(why, Blocked::Call | Blocked::Guest));
     }
 
     /// Queues work from a thread that isn't one of the pool's own, unless the pool is

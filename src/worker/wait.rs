@@ -131,7 +131,7 @@ impl Local {
             if slept && matches!(found, Found::Part(_) | Found::Foreign(_)) {
                 // Whoever woke it for one job has made others since, perhaps, and relied on it.
                 slept = false;
-                self.shared.look_for_others();
+                self.shared.look_for_others(heavy_fence);
             }
             match found {
                 Found::Part(job) => self.execute(job),

@@ -6,11 +6,9 @@
 //!
 //! Model: loom-tests/tests/wake.rs.
 
-use crate::primitive::seats::Spare;
 use crate::sync::Ordering;
-use crate::sync::fence::{heavy_fence, light_fence};
+use crate::sync::fence::{full_fence, heavy_fence, light_fence};
 use crate::worker::blocked::Blocked;
-use crate::worker::presence::Due;
 use crate::worker::shared::{Job, Post, Shared};
 
 impl Shared {
@@ -23,6 +21,17 @@ impl Shared {
         }
     }
 
+    /// As [`notify`](Self::notify), for a thread that is none of the pool's own.
+    #[inline]
+    pub fn notify_from_outside(&self, concerned: impl Fn(usize, Blocked) -> bool) {
+        light_fence();
+        if self.idle.searching() > 0 && (self.idle.anyone_asleep() || self.has_exceptions()) {
+            // Whoever searches may be about to leave the search with no more than a full_fence.
+            full_fence();
+        }
+        self.notify(concerned);
+    }
+
     #[inline]
     fn has_exceptions(&self) -> bool {
         self.exceptions.load(Ordering::Relaxed) > 0
@@ -31,7 +40,7 @@ impl Shared {
     /// Wakes an idle worker unless somebody searches. Returns whether the work is in good
     /// hands.
     #[inline]
-    fn wake_idle(&self) -> bool {
+    pub(super) fn wake_idle(&self) -> bool {
         match self.idle.notify() {
             Some(worker) => {
                 self.unpark(worker);
@@ -56,7 +65,7 @@ impl Shared {
 
     /// Wakes those who sleep in a wait and whose reason is `concerned`. Returns whether it
     /// did. For publishers, after a light_fence.
-    fn nudge(&self, concerned: impl Fn(usize, Blocked) -> bool) -> bool {
+    pub(super) fn nudge(&self, concerned: impl Fn(usize, Blocked) -> bool) -> bool {
         let mut nudged = false;
         for (index, worker) in self.roster() {
             let why = Blocked::from_word(worker.blocked.load(Ordering::Relaxed));
@@ -98,17 +107,30 @@ impl Shared {
     /// sees to it that those who sleep, idle or in a wait or on the bench, miss nothing.
     pub fn stop_searching(&self) {
         if self.idle.stop_searching() {
-            self.look_for_others();
+            self.look_for_others(heavy_fence);
+        }
+    }
+
+    /// As [`stop_searching`](Self::stop_searching), for a worker that is about to run what it has
+    /// found, and mustn't keep it waiting. If all others sleep, only outsiders can have relied on it, and
+    /// they fence: a sleeper that wakes up after it has left counts as searching itself, and one
+    /// that woke up before, and is busy now, is seen to be awake.
+    pub fn leave_search(&self, worker: usize) {
+        if self.idle.stop_searching() {
+            let alone = !self.is_spare(worker)
+                && self.spares().next().is_none()
+                && self.idle.asleep() + 1 == self.regulars.len();
+            self.look_for_others(if alone { full_fence } else { heavy_fence });
         }
     }
 
     /// For one on whom publishers have relied until now, and woken nobody.
-    pub fn look_for_others(&self) {
+    pub fn look_for_others(&self, fence: fn()) {
         // Who sleeps in a wait has counted itself, fenced, and then seen us search.
         light_fence();
         if self.idle.anyone_asleep() || self.has_exceptions() {
             self.raise_hunger();
-            heavy_fence();
+            fence();
             if self.has_work() {
                 self.pass_on();
             }
@@ -127,62 +149,9 @@ impl Shared {
         }
     }
 
-    /// For whoever has left a seat, after a heavy_fence: if there is work, somebody is to
-    /// take its place. False: there is, and nobody can, nor does anybody run.
-    #[must_use]
-    pub fn hand_over(&self) -> bool {
-        !self.has_work() || self.wake_idle() || self.start_spare() || !self.seats.is_deserted()
-    }
-
-    /// As [`hand_over`](Self::hand_over), for whoever can't help out: those who wait are to.
-    pub fn hand_over_or_call(&self) {
-        if !self.hand_over() {
-            self.nudge(|_, _| true);
-        }
-    }
-
-    /// Whether there is work and nobody runs.
-    pub fn is_stuck(&self) -> bool {
-        self.has_work() && self.seats.is_deserted()
-    }
-
     /// Wakes all who sleep in a wait but `worker`.
     pub fn nudge_others(&self, worker: usize) {
         self.nudge(|index, _| index != worker);
-    }
-
-    /// Starts a spare if somebody has left a seat. Returns whether it did.
-    #[inline]
-    fn start_spare(&self) -> bool {
-        self.seats.is_short() && self.fill_seat()
-    }
-
-    #[cold]
-    fn fill_seat(&self) -> bool {
-        let Some(spare) = self.seats.fill() else { return false };
-        // It counts as searching from here on, so that nobody starts another for the same
-        // work, and as staff, so that the pool doesn't end without it. Our caller is awake
-        // or inside the gate, so it hasn't ended yet.
-        self.idle.enlist();
-        self.staffed.fetch_add(1, Ordering::Relaxed);
-        let index = match spare {
-            Spare::Benched(index) => {
-                self.unpark(index);
-                return true;
-            }
-            Spare::Unborn(index) => index,
-        };
-        if self.hire(Post::Spare(index)) {
-            return true;
-        }
-        self.seats.stay_unborn(index);
-        self.unstaff();
-        self.stop_searching();
-        false
-    }
-
-    fn hire(&self, post: Post) -> bool {
-        self.hire.get().is_some_and(|hire| hire(post).is_ok())
     }
 
     /// All are busy, and there is work: perhaps some of them only seem to be.
@@ -207,38 +176,6 @@ impl Shared {
         if self.has_work() {
             self.arm_watch();
         }
-    }
-
-    /// The watch has found this worker asleep in a task: somebody takes its place.
-    pub fn stall(&self, worker: usize) {
-        if self.worker(worker).presence.stall(self.is_spare(worker)) == Due::Leave {
-            self.common.stalls.bump_shared();
-            self.leave_seat();
-            self.raise_hunger();
-            heavy_fence();
-            self.hand_over_or_call();
-        }
-    }
-
-    /// This worker runs again, or is about to, after the watch has found it asleep.
-    pub fn resume(&self, worker: usize) {
-        if self.worker(worker).presence.resume(self.is_spare(worker)) == Due::ComeBack {
-            self.retake_seat();
-            self.seats.hope();
-        }
-    }
-
-    /// For a worker that blocks, or the watch that has found it so. Hunger in every lane, a
-    /// heavy_fence and a last look follow.
-    pub fn leave_seat(&self) {
-        self.exceptions.fetch_add(1, Ordering::Relaxed);
-        self.seats.leave();
-    }
-
-    /// For a worker that is back.
-    pub fn retake_seat(&self) {
-        self.seats.come_back();
-        self.exceptions.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Wakes `worker`, whatever it sleeps for. Its token makes it look around once more.

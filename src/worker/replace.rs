@@ -1,0 +1,97 @@
+//! Who takes the seat of a worker that blocks: a spare, which is there already or is hired.
+//! `primitive/seats.rs` has the protocol.
+//!
+//! Model: loom-tests/tests/wake.rs.
+
+use crate::primitive::seats::Spare;
+use crate::sync::Ordering;
+use crate::sync::fence::heavy_fence;
+use crate::worker::presence::Due;
+use crate::worker::shared::{Post, Shared};
+
+impl Shared {
+    /// The watch has found this worker asleep in a task: somebody takes its place.
+    pub fn stall(&self, worker: usize) {
+        if self.worker(worker).presence.stall(self.is_spare(worker)) == Due::Leave {
+            self.common.stalls.bump_shared();
+            self.leave_seat();
+            self.raise_hunger();
+            heavy_fence();
+            self.hand_over_or_call();
+        }
+    }
+
+    /// This worker runs again, or is about to, after the watch has found it asleep.
+    pub fn resume(&self, worker: usize) {
+        if self.worker(worker).presence.resume(self.is_spare(worker)) == Due::ComeBack {
+            self.retake_seat();
+            self.seats.hope();
+        }
+    }
+
+    /// For a worker that blocks, or the watch that has found it so. Hunger in every lane, a
+    /// heavy_fence and a last look follow.
+    pub fn leave_seat(&self) {
+        self.exceptions.fetch_add(1, Ordering::Relaxed);
+        self.seats.leave();
+    }
+
+    /// For a worker that is back.
+    pub fn retake_seat(&self) {
+        self.seats.come_back();
+        self.exceptions.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// For whoever has left a seat, after a heavy_fence: if there is work, somebody is to
+    /// take its place. False: there is, and nobody can, nor does anybody run.
+    #[must_use]
+    pub fn hand_over(&self) -> bool {
+        !self.has_work() || self.wake_idle() || self.start_spare() || !self.seats.is_deserted()
+    }
+
+    /// As [`hand_over`](Self::hand_over), for whoever can't help out: those who wait are to.
+    pub fn hand_over_or_call(&self) {
+        if !self.hand_over() {
+            self.nudge(|_, _| true);
+        }
+    }
+
+    /// Whether there is work and nobody runs.
+    pub fn is_stuck(&self) -> bool {
+        self.has_work() && self.seats.is_deserted()
+    }
+
+    /// Starts a spare if somebody has left a seat. Returns whether it did.
+    #[inline]
+    pub(super) fn start_spare(&self) -> bool {
+        self.seats.is_short() && self.fill_seat()
+    }
+
+    #[cold]
+    fn fill_seat(&self) -> bool {
+        let Some(spare) = self.seats.fill() else { return false };
+        // It counts as searching from here on, so that nobody starts another for the same
+        // work, and as staff, so that the pool doesn't end without it. Our caller is awake
+        // or inside the gate, so it hasn't ended yet.
+        self.idle.enlist();
+        self.staffed.fetch_add(1, Ordering::Relaxed);
+        let index = match spare {
+            Spare::Benched(index) => {
+                self.unpark(index);
+                return true;
+            }
+            Spare::Unborn(index) => index,
+        };
+        if self.hire(Post::Spare(index)) {
+            return true;
+        }
+        self.seats.stay_unborn(index);
+        self.unstaff();
+        self.stop_searching();
+        false
+    }
+
+    pub(super) fn hire(&self, post: Post) -> bool {
+        self.hire.get().is_some_and(|hire| hire(post).is_ok())
+    }
+}
