@@ -74,13 +74,13 @@ fn task() -> JobRef<Local> {
     unsafe { HeapJob::boxed(|_: &Local| ()) }
 }
 
-/// As `spawn` does it outside.
+/// As `spawn` does it.
 fn submit(shared: &Shared) {
     shared.injected.push(task());
     shared.notify(|_, why| why == Blocked::Guest);
 }
 
-/// As `spawn` does it outside while nobody else can be awake.
+/// As `spawn` does it outside.
 fn submit_from_outside(shared: &Shared) {
     shared.injected.push(task());
     shared.notify_from_outside(|_, why| why == Blocked::Guest);
@@ -191,6 +191,33 @@ fn the_last_searcher_needs_no_help_of_outsiders_beside_those_who_sleep() {
             publisher.join().unwrap();
             searcher.join().unwrap();
             assert!(!shared.idle.anyone_asleep() || !shared.has_work(), "nobody knows of the task");
+        });
+    });
+}
+
+/// A lone worker falls asleep, and interrupts nobody.
+#[test]
+fn the_last_to_fall_asleep_needs_no_help_of_outsiders() {
+    without_light_fences(|| {
+        check(|| {
+            let [local] = workers(1, None);
+            let publisher = beside(&local.shared, submit_from_outside);
+            let found = local.idle().expect("the pool hasn't ended");
+            local.execute(found);
+            publisher.join().unwrap();
+        });
+    });
+}
+
+/// As above, and there is no work, but the end.
+#[test]
+fn the_last_to_fall_asleep_needs_no_help_of_who_closes_the_pool() {
+    without_light_fences(|| {
+        check(|| {
+            let [local] = workers(1, None);
+            let closer = beside(&local.shared, |shared| shared.begin_shutdown());
+            assert!(local.idle().is_none());
+            closer.join().unwrap();
         });
     });
 }

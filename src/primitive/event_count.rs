@@ -149,8 +149,13 @@ impl EventCount {
         self.state.fetch_sub(SEARCHER, Ordering::Release);
     }
 
-    /// How many sleep, or are about to.
-    pub fn asleep(&self) -> usize {
+    /// How many members sleep, or are about to, beside this one.
+    pub fn asleep_beside(&self, member: usize) -> usize {
+        let (word, bit) = self.slot(member);
+        self.asleep() - usize::from(word.load(Ordering::Relaxed) & bit != 0)
+    }
+
+    fn asleep(&self) -> usize {
         // ORDERING: Acquire; pairs with sleep_begin.
         self.sleepers.iter().map(|word| word.load(Ordering::Acquire).count_ones() as usize).sum()
     }

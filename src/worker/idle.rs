@@ -5,7 +5,7 @@ use crate::policy::idleness::Idleness;
 use crate::policy::ladder::{Ladder, Step};
 use crate::primitive::loan::Loan;
 use crate::queue::lane::Pulled;
-use crate::sync::fence::heavy_fence;
+use crate::sync::fence::{full_fence, heavy_fence};
 use crate::sync::{Ordering, spin_loop, yield_now};
 use crate::worker::local::Local;
 use crate::worker::presence::Due;
@@ -205,7 +205,12 @@ impl Local {
         shared.idle.sleep_begin(self.index);
         // From here on whoever pushes a frame exposes it and wakes somebody.
         shared.raise_hunger();
-        heavy_fence();
+        // First: who is seen asleep below, and has woken meanwhile, counted as searching when we left
+        // the search, or has left it after us and looks after us.
+        full_fence();
+        if !shared.is_alone_awake(self.index) {
+            heavy_fence();
+        }
         let rest = if !self.remote().inbox.is_empty() || shared.has_visible() {
             Rest::Cancelled
         } else {

@@ -24,11 +24,7 @@ impl Shared {
     /// As [`notify`](Self::notify), for a thread that is none of the pool's own.
     #[inline]
     pub fn notify_from_outside(&self, concerned: impl Fn(usize, Blocked) -> bool) {
-        light_fence();
-        if self.idle.searching() > 0 && (self.idle.anyone_asleep() || self.has_exceptions()) {
-            // Whoever searches may be about to leave the search with no more than a full_fence.
-            full_fence();
-        }
+        full_fence();
         self.notify(concerned);
     }
 
@@ -111,17 +107,23 @@ impl Shared {
         }
     }
 
-    /// As [`stop_searching`](Self::stop_searching), for a worker that is about to run what it has
-    /// found, and mustn't keep it waiting. If all others sleep, only outsiders can have relied on it, and
-    /// they fence: a sleeper that wakes up after it has left counts as searching itself, and one
-    /// that woke up before, and is busy now, is seen to be awake.
+    /// As [`stop_searching`](Self::stop_searching), for a worker.
     pub fn leave_search(&self, worker: usize) {
         if self.idle.stop_searching() {
-            let alone = !self.is_spare(worker)
-                && self.spares().next().is_none()
-                && self.idle.asleep() + 1 == self.regulars.len();
+            let alone = self.is_alone_awake(worker);
             self.look_for_others(if alone { full_fence } else { heavy_fence });
         }
+    }
+
+    /// For a worker that has left the search, to sleep or as the last one: whether all others sleep
+    /// idle. Then a full_fence will do, as only outsiders can have relied on it, and they have one, too.
+    /// A worker that is seen asleep and isn't any more has woken after we left, or it would be
+    /// counted as searching or seen to be awake: so whatever it publishes, it does so after it has left the
+    /// search itself, and has seen that we may sleep.
+    pub fn is_alone_awake(&self, worker: usize) -> bool {
+        !self.is_spare(worker)
+            && self.spares().next().is_none()
+            && self.idle.asleep_beside(worker) + 1 == self.regulars.len()
     }
 
     /// For one on whom publishers have relied until now, and woken nobody.
@@ -211,7 +213,7 @@ impl Shared {
     /// Wakes some worker, so that it looks whether the pool has come to its end. If none
     /// sleeps yet, the last to fall asleep looks anyway.
     pub fn wake_for_the_end(&self) {
-        light_fence();
+        full_fence();
         if let Some(worker) = self.idle.wake_one() {
             self.unpark(worker);
         }
