@@ -37,7 +37,8 @@ impl<F> std::error::Error for Rejected<F> {}
 ///
 /// On a worker it goes to that worker's own deque, where the youngest task runs first, or
 /// another worker steals the oldest; from outside every pool to the global one, where they are begun
-/// in the order of their arrival, or nearly so if there are several workers. Costs at most one allocation: memory of tasks that have run is used again.
+/// in the order of their arrival, or nearly so if there are several workers. Costs at most one
+/// allocation: memory of tasks that have run is used again.
 ///
 /// A panic in the task goes to the pool's
 /// [`panic_handler`](crate::ThreadPoolBuilder::panic_handler), or aborts. A task that hasn't
