@@ -364,3 +364,45 @@ fn whoever_hears_of_the_end_sees_what_was_done_before() {
         join(others);
     });
 }
+
+/// One wakes up, be it woken, and leaves the search; then the other leaves it, as the last one or to
+/// sleep.
+fn who_is_awake_is_seen(leave: fn(&EventCount) -> bool) {
+    check(move || {
+        let pool = Pool::<2>::new(1);
+        let left = Arc::new(Fact::new(false));
+        let waker = {
+            let pool = Arc::clone(&pool);
+            thread::spawn(move || _ = pool.idle.wake_up(1))
+        };
+        let awake = {
+            let (pool, left) = (Arc::clone(&pool), Arc::clone(&left));
+            thread::spawn(move || {
+                pool.idle.wake_up(1);
+                let _ = pool.idle.stop_searching();
+                left.store(true, SeqCst);
+            })
+        };
+        let alone = leave(&pool.idle);
+        // Before the next step of anybody else.
+        let has_left = left.load(SeqCst);
+        if alone && has_left {
+            assert_eq!(pool.idle.asleep_beside(0), 0, "taken for asleep");
+        }
+        waker.join().unwrap();
+        awake.join().unwrap();
+    });
+}
+
+#[test]
+fn who_is_awake_is_seen_by_the_last_to_leave() {
+    who_is_awake_is_seen(EventCount::stop_searching);
+}
+
+#[test]
+fn who_is_awake_is_seen_by_who_falls_asleep() {
+    who_is_awake_is_seen(|idle| {
+        idle.sleep_begin(0);
+        true
+    });
+}

@@ -141,7 +141,7 @@ pub fn address_all(
         }
     };
     match Local::current_in(shared) {
-        Some(local) if !local.guest => address(),
+        Some(local) if local.returns() => address(),
         _ => shared.submit(address).ok_or(Rejected { task: () })?,
     }
     Ok(())

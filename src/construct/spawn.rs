@@ -196,7 +196,7 @@ pub fn push<T, J>(
 ) -> Result<(), Rejected<T>> {
     let current = Local::current_in(shared);
     if let Some(local) = current
-        && !local.guest
+        && local.returns()
     {
         // It is awake, so the pool can't end before this one is seen.
         push_own(local, into_job(task, current));

@@ -145,19 +145,27 @@ impl EventCount {
         let (word, bit) = self.slot(member);
         // ORDERING: Release; pairs with asleep: whatever this member has queued is seen.
         word.fetch_or(bit, Ordering::Release);
-        // ORDERING: Release; pairs with stop_searching and wake_up: our bit is seen.
-        self.state.fetch_sub(SEARCHER, Ordering::Release);
+        // ORDERING: AcqRel. Release pairs with stop_searching and wake_up: our bit is seen. Acquire
+        // pairs with stop_searching: whoever has left before is seen to be awake.
+        self.state.fetch_sub(SEARCHER, Ordering::AcqRel);
     }
 
     /// How many members sleep, or are about to, beside this one.
     pub fn asleep_beside(&self, member: usize) -> usize {
-        let (word, bit) = self.slot(member);
-        self.asleep() - usize::from(word.load(Ordering::Relaxed) & bit != 0)
+        self.asleep_but(Some(member))
+    }
+
+    fn asleep_but(&self, member: Option<usize>) -> usize {
+        let words = self.sleepers.iter().enumerate().map(|(index, word)| {
+            let own = member.filter(|member| member / 64 == index).map_or(0, |m| 1 << (m % 64));
+            // ORDERING: Acquire; pairs with sleep_begin.
+            (word.load(Ordering::Acquire) & !own).count_ones() as usize
+        });
+        words.sum()
     }
 
     fn asleep(&self) -> usize {
-        // ORDERING: Acquire; pairs with sleep_begin.
-        self.sleepers.iter().map(|word| word.load(Ordering::Acquire).count_ones() as usize).sum()
+        self.asleep_but(None)
     }
 
     /// Ends the game if all `members` sleep and `nothing_left` finds no work. Then no

@@ -3,7 +3,9 @@
 //! Whoever takes them one by one writes the lines that those write who queue them, and both wait
 //! for each other. So a worker *fetches* several at once, if they are short: as many as it is likely to
 //! run before it reads the clock again. They lie in a queue of their own, so that nothing it spawns
-//! meanwhile comes before them; and in plain sight, so that others may steal them.
+//! meanwhile comes before them; and in plain sight, so that others may steal them. A thread that is
+//! put aside in the midst of queueing a task delays those fetched with it: crossbeam's queue waits for
+//! it.
 
 use crate::job::JobRef;
 use crate::worker::blocked::concerns_guests;
@@ -12,7 +14,7 @@ use crate::worker::shared::Job;
 
 /// The most it fetches: then a fetch is cheap beside the shortest tasks.
 const BATCH: u32 = 32;
-/// One fetch in so many looks first at what others have fetched: or tasks behind one that takes
+/// One look in so many begins with what others have fetched: or tasks behind one that takes
 /// surprisingly long would wait for all that come after them.
 const OTHERS_FIRST: u32 = 8;
 
@@ -26,7 +28,9 @@ impl Local {
     pub(super) fn take_arrival(&self) -> Option<JobRef<Self>> {
         self.deques.arrivals.pop().or_else(|| {
             let (fetched, stolen) = (|| self.fetch(), || self.steal_arrival());
-            if self.fetches.get().is_multiple_of(OTHERS_FIRST) {
+            let look = self.looks_outside.get().wrapping_add(1);
+            self.looks_outside.set(look);
+            if look.is_multiple_of(OTHERS_FIRST) {
                 stolen().or_else(fetched)
             } else {
                 fetched().or_else(stolen)
@@ -35,9 +39,10 @@ impl Local {
     }
 
     fn fetch(&self) -> Option<JobRef<Self>> {
-        let batch = self.turn.searches_left().clamp(1, BATCH) as usize;
-        let task = self.shared.injected.steal_batch(batch, &self.deques.arrivals)?;
-        self.fetches.set(self.fetches.get().wrapping_add(1));
+        // In the midst of a job, or of what a guest does, it may be long before it looks again.
+        let looks_again = self.nesting.get() == 0 && !self.guest;
+        let batch = if looks_again { self.turn.searches_left().clamp(1, BATCH) } else { 1 };
+        let task = self.shared.injected.steal_batch(batch as usize, &self.deques.arrivals)?;
         if !self.deques.arrivals.is_empty() {
             // On their way they were nowhere to be seen.
             self.shared.notify(concerns_guests);

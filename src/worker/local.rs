@@ -49,8 +49,8 @@ pub struct Local {
     /// Its thread's.
     pub stack: Stack,
     pub turn: Turn,
-    /// How often it has fetched tasks from outside.
-    pub fetches: Cell<u32>,
+    /// How often it has looked for tasks from outside.
+    pub looks_outside: Cell<u32>,
     /// Its stock of counts of the scope whose tasks it runs.
     pub credits: Credits,
     /// Whether it has found a quick call, and still counts as searching.
@@ -117,7 +117,7 @@ impl Local {
             rng,
             stack: Stack::current(),
             turn: Turn::new(),
-            fetches: Cell::new(0),
+            looks_outside: Cell::new(0),
             credits: Credits::new(),
             still_searching: Cell::new(false),
             idleness: Cell::default(),
@@ -146,7 +146,7 @@ impl Local {
     }
 
     /// Ends this thread's time as a guest, if it is one: its pool goes on without it.
-    fn retire_guest() {
+    pub fn retire_guest() {
         Self::with_current(|current| {
             if let Some(guest) = current {
                 guest.run_inbox();

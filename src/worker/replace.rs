@@ -86,8 +86,10 @@ impl Shared {
             return true;
         }
         self.seats.stay_unborn(index);
-        self.unstaff();
+        // Searching no more before the others are asked to look whether the pool has ended: it
+        // can't end while somebody searches, and nobody would ask again.
         self.stop_searching();
+        self.unstaff();
         false
     }
 

@@ -203,8 +203,9 @@ impl Shared {
     pub fn unstaff(&self) {
         self.staffed.fetch_sub(1, Ordering::Relaxed);
         // A sleeper that misses this change has fenced before us. Then either we see the
-        // gate sealed, or whoever seals it fences after us, and so sees that sleeper.
-        light_fence();
+        // gate sealed, or whoever seals it fences after us, and so sees that sleeper. Not a
+        // light_fence: the watch comes here, too, which is no worker.
+        full_fence();
         if self.gate.is_sealed() {
             self.wake_for_the_end();
         }
