@@ -7,7 +7,7 @@ use filch::{ThreadPool, ThreadPoolBuilder, Yield};
 use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 /// Counts across threads.
@@ -463,6 +463,35 @@ fn a_task_that_a_guest_waits_for_may_wait_for_a_detached_one() {
         pool.spawn(move || open.open());
         task.join().unwrap();
         pool.shutdown().unwrap();
+    });
+}
+
+#[test]
+fn tasks_that_a_guest_runs_in_a_shutdown_may_spawn() {
+    on_new_thread(|| {
+        let pool = guest(1);
+        let ran = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::clone(&ran);
+        pool.spawn(move || {
+            let counts_too = Arc::clone(&counts);
+            filch::spawn(move || _ = counts_too.fetch_add(1, Ordering::Relaxed));
+            filch::broadcast(|_| counts.fetch_add(1, Ordering::Relaxed));
+        });
+        pool.shutdown().unwrap();
+        assert_eq!(ran.load(Ordering::Relaxed), 2);
+    });
+}
+
+#[test]
+fn a_guest_that_detaches_its_pool_is_free() {
+    on_new_thread(|| {
+        let (tell, told) = mpsc::channel();
+        let exits = move |index| tell.send(index).unwrap();
+        let pool = builder(2).use_current_thread().exit_handler(exits).build().unwrap();
+        pool.spawn(|| ());
+        pool.detach();
+        assert_eq!(filch::current_thread_index(), None);
+        assert_eq!(told.recv(), Ok(1), "the other one ends");
     });
 }
 

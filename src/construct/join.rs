@@ -3,7 +3,7 @@
 //! This file is `unsafe` because the second closure lies on the stack, where another
 //! worker may run it.
 
-use crate::construct::install::{on_global_worker, on_worker};
+use crate::construct::install::{on_global_worker, on_worker, on_worker_of};
 use crate::job::{Payload, StackJob};
 use crate::pool::thread_pool::ThreadPool;
 use crate::queue::lane::Lane;
@@ -102,10 +102,18 @@ where
     RA: Send,
     RB: Send,
 {
-    on_worker(|local, moved| {
-        let a = |moved| a(FnContext::new(moved));
-        join_on(local.lane(), a, |moved| b(FnContext::new(moved)), moved)
-    })
+    on_worker(|local, moved| join_context_on(local, a, b, moved))
+}
+
+#[inline(always)]
+fn join_context_on<RA, RB: Send>(
+    local: &Local,
+    a: impl FnOnce(FnContext) -> RA,
+    b: impl FnOnce(FnContext) -> RB + Send,
+    moved: bool,
+) -> (RA, RB) {
+    let a = |moved| a(FnContext::new(moved));
+    join_on(local.lane(), a, |moved| b(FnContext::new(moved)), moved)
 }
 
 impl ThreadPool {
@@ -122,6 +130,29 @@ impl ThreadPool {
         RB: Send,
     {
         self.install(|| join(a, b))
+    }
+
+    /// [`join_context`] in this pool.
+    ///
+    /// # Panics
+    /// As [`join`], and if the pool has been shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+    /// assert_eq!(pool.join_context(|a| a.migrated(), |b| b.migrated()), (true, true));
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn join_context<A, B, RA, RB>(&self, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce(FnContext) -> RA + Send,
+        B: FnOnce(FnContext) -> RB + Send,
+        RA: Send,
+        RB: Send,
+    {
+        on_worker_of(self.shared(), |local, moved| join_context_on(local, a, b, moved))
     }
 }
 

@@ -19,7 +19,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
-    /// Builds the pool; its threads have started, start handlers included.
+    /// Builds the pool; its threads have started, start handlers included, unless told
+    /// [otherwise](Self::wait_until_started).
     ///
     /// # Errors
     /// If a thread can't be started (those that were are stopped and joined), if the
@@ -89,9 +90,11 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
                 }
             }
         }
-        pool.wait_until_started();
-        if shared.vacant.load(Ordering::Relaxed) {
-            return Err(Error::new(Kind::NeverRun));
+        if self.wait_until_started {
+            pool.wait_until_started();
+            if shared.vacant.load(Ordering::Relaxed) {
+                return Err(Error::new(Kind::NeverRun));
+            }
         }
         if let Some(guest) = guest {
             pool.adopt(guest);

@@ -42,6 +42,7 @@ pub struct ThreadPoolBuilder<S = DefaultSpawn> {
     pub(super) wait_policy: WaitPolicy,
     pub(super) detect_blocking: Option<Duration>,
     pub(super) use_current_thread: bool,
+    pub(super) wait_until_started: bool,
     pub(super) pinning: Option<Pinning>,
     pub(super) stack_size: Option<usize>,
     pub(super) thread_name: Option<Box<ThreadName>>,
@@ -57,6 +58,7 @@ impl Default for ThreadPoolBuilder {
             wait_policy: WaitPolicy::default(),
             detect_blocking: Some(DETECT_BLOCKING),
             use_current_thread: false,
+            wait_until_started: true,
             pinning: None,
             stack_size: None,
             thread_name: None,
@@ -220,9 +222,36 @@ impl<S> ThreadPoolBuilder<S> {
         self
     }
 
+    /// Whether the build waits until every thread has begun, start handlers included. Default: true.
+    /// If not, start handlers may wait for the thread that builds the pool, and a
+    /// [`spawn_handler`](Self::spawn_handler) may put off its threads; but a `ThreadBuilder` that it drops
+    /// is no error then: the pool has a worker less.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::{Arc, Barrier};
+    ///
+    /// let all = Arc::new(Barrier::new(3));
+    /// let theirs = Arc::clone(&all);
+    /// let pool = filch::ThreadPoolBuilder::new()
+    ///     .num_threads(2)
+    ///     .start_handler(move |_| _ = theirs.wait())
+    ///     .wait_until_started(false)
+    ///     .build()?;
+    /// all.wait();
+    /// # pool.shutdown()?;
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn wait_until_started(mut self, wait: bool) -> Self {
+        self.wait_until_started = wait;
+        self
+    }
+
     /// Starts threads by `spawn`, which sees to it that some thread calls
-    /// [`ThreadBuilder::run`] soon: the build waits for it. An error from `spawn`, or a
-    /// `ThreadBuilder` that is dropped, makes the build fail.
+    /// [`ThreadBuilder::run`] soon: the build waits for it, unless told
+    /// [otherwise](Self::wait_until_started). An error from `spawn`, or a `ThreadBuilder` that is
+    /// dropped meanwhile, makes the build fail.
     pub fn spawn_handler<F>(self, spawn: F) -> ThreadPoolBuilder<CustomSpawn<F>>
     where
         F: FnMut(ThreadBuilder) -> io::Result<()>,
@@ -233,6 +262,7 @@ impl<S> ThreadPoolBuilder<S> {
             wait_policy: self.wait_policy,
             detect_blocking: self.detect_blocking,
             use_current_thread: self.use_current_thread,
+            wait_until_started: self.wait_until_started,
             pinning: self.pinning,
             stack_size: self.stack_size,
             thread_name: self.thread_name,

@@ -136,7 +136,10 @@ impl ThreadPool {
     }
 
     /// Lets go of the pool: it accepts nothing more from outside, finishes what it has,
-    /// and its threads end, without anybody waiting for that.
+    /// and its threads end, without anybody waiting for that. The thread of
+    /// [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread), if it calls this in the
+    /// midst of no task and no join, is no worker any more; otherwise the others end no sooner than it
+    /// does.
     ///
     /// # Examples
     ///
@@ -148,6 +151,11 @@ impl ThreadPool {
     /// # Ok::<(), filch::Error>(())
     /// ```
     pub fn detach(mut self) {
+        if let Some(guest) = Local::current_in(&self.shared)
+            && guest.is_at_leisure()
+        {
+            Local::retire_guest();
+        }
         self.detached = true;
     }
 
