@@ -17,6 +17,9 @@ pub struct Scope<'scope> {
     core: Core<'scope>,
 }
 
+/// As in rayon. It doesn't move: nobody but this file ever has more than a shared reference.
+impl Unpin for Scope<'_> {}
+
 /// Calls `op` with a scope, and returns when `op` and all tasks spawned into the scope have
 /// ended. Tasks may borrow whatever outlives the call.
 ///
