@@ -487,7 +487,9 @@ fn a_guest_that_detaches_its_pool_is_free() {
     on_new_thread(|| {
         let (tell, told) = mpsc::channel();
         let exits = move |index| tell.send(index).unwrap();
-        let pool = builder(2).use_current_thread().exit_handler(exits).build().unwrap();
+        let builder = builder(2).use_current_thread().exit_handler(exits);
+        // No spare to take the seat that the guest leaves.
+        let pool = builder.max_threads(2).build().unwrap();
         pool.spawn(|| ());
         pool.detach();
         assert_eq!(filch::current_thread_index(), None);
