@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Runs rayon's own tests on filch: those of rayon and of rayon-core, doc tests included, with 1, 2 and
+# 4 threads, and prints how many passed and failed. Their sources come from the registry, into
+# target/rayon; nothing of rayon's lies in this repository. With arguments, only runs the numbers of
+# threads that these are.
+#
+# Left out are what upstream itself ignores, and two tests of rayon-core that look into its private
+# parts: workers_stop and sleeper_stop, which rayon-core/tests/pool.rs replaces.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+work=$root/target/rayon
+rayon=1.12.0
+core=1.13.0
+counts=(${@:-1 2 4})
+mkdir -p "$work/fetch/src"
+
+# A package that needs both, so that cargo brings the sources.
+cat >"$work/fetch/Cargo.toml" <<END
+[workspace]
+[package]
+name = "fetch"
+version = "0.0.0"
+edition = "2021"
+[dependencies]
+rayon = "=$rayon"
+rayon-core = "=$core"
+END
+touch "$work/fetch/src/lib.rs"
+cargo vendor --quiet --versioned-dirs --manifest-path "$work/fetch/Cargo.toml" "$work/vendor" >/dev/null
+
+# rayon, as it is but for the patch.
+patch() {
+    printf '\n[workspace]\n[patch.crates-io]\nrayon-core = { path = "%s" }\n' "$root/rayon-core"
+}
+rm -rf "$work/rayon" "$work/core"
+cp -r "$work/vendor/rayon-$rayon" "$work/rayon"
+chmod -R u+w "$work/rayon"
+rm -f "$work/rayon/Cargo.lock" "$work/rayon/.cargo-checksum.json"
+patch >>"$work/rayon/Cargo.toml"
+
+# rayon-core's tests, all as tests from outside: what they have of the crate is what it shows.
+upstream=$work/vendor/rayon-core-$core
+mkdir -p "$work/core/src" "$work/core/tests"
+touch "$work/core/src/lib.rs"
+{
+    cat <<END
+[package]
+name = "rayon-core-tests"
+version = "0.0.0"
+edition = "2021"
+[dependencies]
+rayon-core = "=$core"
+# A test of theirs uses what the crate itself depends on.
+crossbeam-utils = "0.8"
+END
+    sed -n '/^\[dev-dependencies/,$p; /^\[target.*dev-dependencies/,$p' "$upstream/Cargo.toml" | awk '!seen[$0]++ || /^$/'
+    patch
+} >"$work/core/Cargo.toml"
+cp "$upstream"/tests/*.rs "$work/core/tests"
+for source in "$upstream"/src/test.rs "$upstream"/src/*/test.rs; do
+    name=$(basename "$(dirname "$source")")
+    [ "$name" = src ] && name=lib
+    {
+        # The few private functions that they call, by public ones.
+        cat <<'END'
+#![allow(unused_imports, dead_code)]
+use rayon_core::*;
+
+mod unwind {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    pub fn halt_unwinding<R>(f: impl FnOnce() -> R) -> std::thread::Result<R> {
+        catch_unwind(AssertUnwindSafe(f))
+    }
+}
+
+mod registry {
+    /// Calls `op` on a thread of the current pool, or else of the global one.
+    pub fn in_worker<R: Send>(op: impl FnOnce(&(), bool) -> R + Send) -> R {
+        rayon_core::scope(|_| op(&(), false))
+    }
+}
+
+END
+        awk '
+            /^#!\[cfg\(test\)\]/ || /^\/\/!/ { next }
+            # A test from its first attribute to its last line, to be left out or not.
+            /^#\[/ && !test { held = held $0 "\n"; next }
+            /^fn (workers_stop|sleeper_stop)\(/ { held = ""; skip = 1 }
+            skip { if (/^}/) skip = 0; next }
+            { printf "%s%s\n", held, $0; held = "" }
+        ' "$source" | sed -e 's/\bcrate::\(unwind\|registry\)\b/\1/g' -e '/^use unwind;/d' \
+            -e 's/\bcrate::/rayon_core::/g' -e '/^use super::\*;/d' -e 's/^use super::/use rayon_core::/'
+    } >"$work/core/tests/unit_$name.rs"
+done
+
+passed=0
+failed=0
+# Adds up what the command's tests came to; what failed is printed.
+tally() {
+    local log=$work/log
+    "$@" >"$log" 2>&1 || true
+    local results
+    results=$(grep -c '^test result:' "$log" || true)
+    if [ "$results" = 0 ]; then
+        cat "$log"
+        exit 1
+    fi
+    sed -n '/^failures:/,$p; /^error/p; /panicked at/p' "$log" | head -60
+    local sums
+    sums=$(awk '/^test result:/ { for (i = 1; i < NF; i++) {
+        if ($(i + 1) == "passed;") p += $i
+        if ($(i + 1) == "failed;") f += $i
+    } } END { print p + 0, f + 0 }' "$log")
+    passed=$((passed + ${sums% *}))
+    failed=$((failed + ${sums#* }))
+    # A test binary that died has no result.
+    failed=$((failed + $(grep -c '^error: test failed\|signal: ' "$log" || true)))
+}
+
+for threads in "${counts[@]}"; do
+    export RAYON_NUM_THREADS=$threads
+    passed=0
+    failed=0
+    tally cargo test --quiet --no-fail-fast --manifest-path "$work/rayon/Cargo.toml" \
+        --target-dir "$work/target"
+    tally cargo test --quiet --no-fail-fast --manifest-path "$work/core/Cargo.toml" \
+        --target-dir "$work/target"
+    echo "$threads threads: $passed passed, $failed failed"
+    total_failed=$((${total_failed:-0} + failed))
+done
+[ "$total_failed" = 0 ]
