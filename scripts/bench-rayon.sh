@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # rayon on its own rayon-core and on filch: builds the programs of benches/rayon with both, has them
-# take turns, and prints how they compare, with 2 and with 8 threads. Takes about 8 minutes on a quiet
+# take turns, and prints how they compare, with 2 and with 8 threads. Takes about 3 minutes on a quiet
 # machine. With arguments, only runs the shapes that these are. ROUNDS and THREADS may be set.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs rayon's own tests on filch: those of rayon and of rayon-core, doc tests included, with 1, 2 and
-# 4 threads, and prints how many passed and failed. Their sources come from the registry, into
+# Runs rayon's own tests on filch: those of rayon, doc tests included, and of rayon-core, without,
+# with 1, 2 and 4 threads, and prints how many passed and failed; and, before that, our test of the
+# interface with rayon's own rayon-core. Their sources come from the registry, into
 # target/rayon; nothing of rayon's lies in this repository. With arguments, only runs the numbers of
 # threads that these are.
 #
@@ -94,6 +95,13 @@ END
             -e 's/\bcrate::/rayon_core::/g' -e '/^use super::\*;/d' -e 's/^use super::/use rayon_core::/'
     } >"$work/core/tests/unit_$name.rs"
 done
+
+# What our test of the interface expects is what rayon-core has.
+mkdir -p "$work/stock/src" "$work/stock/tests"
+touch "$work/stock/src/lib.rs"
+cp rayon-core/tests/interface.rs "$work/stock/tests"
+sed 's/name = "fetch"/name = "stock"/; s/2021/2024/' "$work/fetch/Cargo.toml" >"$work/stock/Cargo.toml"
+cargo test --quiet --manifest-path "$work/stock/Cargo.toml" --target-dir "$work/stock/target" --test interface
 
 passed=0
 failed=0

@@ -171,8 +171,8 @@ fn the_last_searcher_tells_a_worker_that_waits() {
     });
 }
 
-/// The searcher interrupts nobody, since all others sleep; the publisher sees it search, and it finds
-/// something else.
+/// The searcher interrupts nobody, since all others sleep; the publisher sees it search, and it
+/// finds something else.
 #[test]
 fn the_last_searcher_needs_no_help_of_outsiders_beside_those_who_sleep() {
     without_light_fences(|| {
@@ -424,6 +424,30 @@ fn the_pool_ends_beside_a_spare_that_goes_to_the_bench() {
         shared.begin_shutdown();
         assert!(local.idle().is_none());
         spare.join().unwrap();
+    });
+}
+
+/// The watch has taken the worker's seat, and can give it to nobody; meanwhile the worker is back,
+/// does what there was to do, and finds no end as long as somebody counts as searching.
+#[test]
+fn the_pool_ends_beside_a_hire_that_fails() {
+    check(|| {
+        let [local] = workers(2, None);
+        let shared = Arc::clone(&local.shared);
+        assert!(shared.hire.set(Box::new(|_| Err(io::ErrorKind::WouldBlock.into()))).is_ok());
+        shared.injected.push(task());
+        shared.begin_shutdown();
+        shared.leave_seat();
+        let watch = beside(&shared, |shared| shared.hand_over_or_call());
+        let worker = go(local, |local| {
+            local.shared.retake_seat();
+            if let Some(found) = local.find() {
+                local.execute(found);
+            }
+            assert!(local.idle().is_none());
+        });
+        watch.join().unwrap();
+        worker.join().unwrap();
     });
 }
 

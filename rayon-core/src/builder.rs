@@ -13,6 +13,9 @@ use std::thread;
 
 /// Configures and builds a [`ThreadPool`], or the global one.
 ///
+/// Threads float, as rayon's do; the variable `FILCH_PINNING=cores` gives each a CPU of its own, as
+/// filch does by default.
+///
 /// # Examples
 ///
 /// ```
@@ -76,7 +79,8 @@ impl ThreadPoolBuilder {
                     if let Some(size) = thread.stack_size() {
                         builder = builder.stack_size(size);
                     }
-                    builder.spawn_scoped(scope, move || wrapper(thread))?;
+                    // Not on the CPU of whoever builds the pool, should that be a pinned worker.
+                    filch::unpinned(|| builder.spawn_scoped(scope, move || wrapper(thread)))?;
                     Ok(())
                 })
                 .build()?;

@@ -1,9 +1,9 @@
 //! rayon-core's interface, run by [filch].
 //!
-//! For programs that use rayon and are to run on filch without a change. All scheduling is filch's; here are only
-//! the names, rayon's global pool, its environment variables, and those of its habits that filch
-//! doesn't share: a pool has exactly as many threads as it was asked for, they float, and dropping
-//! the pool doesn't wait for them.
+//! For programs that use rayon and are to run on filch without a change. All scheduling is filch's;
+//! here are only the names, rayon's global pool, its environment variables, and those of its habits
+//! that filch doesn't share: a pool has exactly as many threads as it was asked for, they float, and
+//! dropping the pool doesn't wait for them.
 
 #![warn(missing_docs)]
 

@@ -7,7 +7,8 @@ use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A pool of threads. Dropping it doesn't wait: what it was given is still run, then its threads end.
+/// A pool of threads. Dropping it doesn't wait: what it was given is still run, then its threads
+/// end.
 pub struct ThreadPool {
     /// Taken by the drop alone.
     pool: Option<filch::ThreadPool>,

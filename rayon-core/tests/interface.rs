@@ -1,5 +1,5 @@
-//! The interface, item by item: names, bounds, auto traits. `scripts/test-rayon.sh` compiles this file
-//! against rayon's own rayon-core, too, so that what it says is so.
+//! The interface, item by item: names, bounds, auto traits. `scripts/test-rayon.sh` runs this file
+//! with rayon's own rayon-core, too, so that what it says is so.
 #![allow(deprecated)]
 #![allow(clippy::type_complexity)]
 

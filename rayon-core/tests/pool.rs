@@ -1,5 +1,5 @@
-//! What programs rely on in rayon-core, where its own tests are weak: that sleepers are woken and work
-//! is stolen, that variables count, and how a pool ends.
+//! What programs rely on in rayon-core, where its own tests are weak: that sleepers are woken and
+//! work is stolen, that variables count, and how a pool ends.
 
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use std::collections::HashSet;
