@@ -124,7 +124,7 @@ tally() {
     passed=$((passed + ${sums% *}))
     failed=$((failed + ${sums#* }))
     # A test binary that died has no result.
-    failed=$((failed + $(grep -c '^error: test failed\|signal: ' "$log" || true)))
+    failed=$((failed + $(grep -c '(signal: ' "$log" || true)))
 }
 
 for threads in "${counts[@]}"; do

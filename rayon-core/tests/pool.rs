@@ -188,6 +188,15 @@ fn a_build_that_fails_stops_the_threads_that_have_begun() {
 }
 
 #[test]
+fn start_handlers_may_wait_for_whoever_builds_the_pool() {
+    let all = Arc::new(Barrier::new(3));
+    let theirs = Arc::clone(&all);
+    let start = move |_| _ = theirs.wait();
+    let _pool = ThreadPoolBuilder::new().num_threads(2).start_handler(start).build().unwrap();
+    all.wait();
+}
+
+#[test]
 fn dropping_a_pool_waits_for_nothing_and_loses_nothing() {
     let state = Arc::new(());
     let (theirs, exits) = (Arc::clone(&state), Arc::new(AtomicUsize::new(0)));

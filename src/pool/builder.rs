@@ -222,10 +222,10 @@ impl<S> ThreadPoolBuilder<S> {
         self
     }
 
-    /// Whether the build waits until every thread has begun, start handlers included. Default: true.
-    /// If not, start handlers may wait for the thread that builds the pool, and a
-    /// [`spawn_handler`](Self::spawn_handler) may put off its threads; but a `ThreadBuilder` that it drops
-    /// is no error then: the pool has a worker less.
+    /// Whether the build waits until every thread has begun, start handlers included. Default:
+    /// true. If not, start handlers may wait for the thread that builds the pool, and a
+    /// [`spawn_handler`](Self::spawn_handler) may put off its threads; but a `ThreadBuilder` that
+    /// it drops is no error then: the pool has a worker less.
     ///
     /// # Examples
     ///

@@ -138,8 +138,8 @@ impl ThreadPool {
     /// Lets go of the pool: it accepts nothing more from outside, finishes what it has,
     /// and its threads end, without anybody waiting for that. The thread of
     /// [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread), if it calls this in the
-    /// midst of no task and no join, is no worker any more; otherwise the others end no sooner than it
-    /// does.
+    /// midst of no task and no join, is no worker any more; otherwise the others end no sooner than
+    /// it does.
     ///
     /// # Examples
     ///

@@ -1,11 +1,11 @@
 //! Tasks from outside, on their way to a worker.
 //!
 //! Whoever takes them one by one writes the lines that those write who queue them, and both wait
-//! for each other. So a worker *fetches* several at once, if they are short: as many as it is likely to
-//! run before it reads the clock again. They lie in a queue of their own, so that nothing it spawns
-//! meanwhile comes before them; and in plain sight, so that others may steal them. A thread that is
-//! put aside in the midst of queueing a task delays those fetched with it: crossbeam's queue waits for
-//! it.
+//! for each other. So a worker *fetches* several at once, if they are short: as many as it is
+//! likely to run before it reads the clock again. They lie in a queue of their own, so that nothing
+//! it spawns meanwhile comes before them; and in plain sight, so that others may steal them. A
+//! thread that is put aside in the midst of queueing a task delays those fetched with it:
+//! crossbeam's queue waits for it.
 
 use crate::job::JobRef;
 use crate::worker::blocked::concerns_guests;

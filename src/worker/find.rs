@@ -8,8 +8,8 @@ use crate::worker::shared::{Job, Remote};
 
 impl Local {
     /// The next job: first its own, youngest first, unless it is the outsiders' turn; then what
-    /// only it may run; then what somebody outside waits for; then the tasks that it has fetched from
-    /// outside, which are short; then other workers' jobs, oldest first; then new work.
+    /// only it may run; then what somebody outside waits for; then the tasks that it has fetched
+    /// from outside, which are short; then other workers' jobs, oldest first; then new work.
     pub fn find(&self) -> Option<Job> {
         if self.turn.is_outsiders() {
             if let Some(job) = self.find_outside() {

@@ -205,8 +205,8 @@ impl Local {
         shared.idle.sleep_begin(self.index);
         // From here on whoever pushes a frame exposes it and wakes somebody.
         shared.raise_hunger();
-        // First: who is seen asleep below, and has woken meanwhile, counted as searching when we left
-        // the search, or has left it after us and looks after us.
+        // First: who is seen asleep below, and has woken meanwhile, counted as searching when we
+        // left the search, or has left it after us and looks after us.
         full_fence();
         if !shared.is_alone_awake(self.index) {
             heavy_fence();

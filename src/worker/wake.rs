@@ -116,10 +116,10 @@ impl Shared {
     }
 
     /// For a worker that has left the search, to sleep or as the last one: whether all others sleep
-    /// idle. Then a full_fence will do, as only outsiders can have relied on it, and they have one, too.
-    /// A worker that is seen asleep and isn't any more has woken after we left, or it would be
-    /// counted as searching or seen to be awake: so whatever it publishes, it does so after it has left the
-    /// search itself, and has seen that we may sleep.
+    /// idle. Then a full_fence will do, as only outsiders can have relied on it, and they have one,
+    /// too. A worker that is seen asleep and isn't any more has woken after we left, or it would be
+    /// counted as searching or seen to be awake: so whatever it publishes, it does so after it has
+    /// left the search itself, and has seen that we may sleep.
     pub fn is_alone_awake(&self, worker: usize) -> bool {
         !self.is_spare(worker)
             && self.spares().next().is_none()
