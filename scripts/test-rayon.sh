@@ -115,7 +115,7 @@ tally() {
         cat "$log"
         exit 1
     fi
-    sed -n '/^failures:/,$p; /^error/p; /panicked at/p' "$log" | head -60
+    sed -n '/^failures:/,$p; /^error/p; /panicked at/p' "$log" | awk 'NR <= 60'
     local sums
     sums=$(awk '/^test result:/ { for (i = 1; i < NF; i++) {
         if ($(i + 1) == "passed;") p += $i
