@@ -123,6 +123,13 @@ impl<C> JobRef<C> {
     }
 }
 
+/// Its scope forgotten: for a queue in which nobody looks for it.
+impl<C> From<ScopeJobRef<C>> for JobRef<C> {
+    fn from(job: ScopeJobRef<C>) -> Self {
+        Self(job.0.cast())
+    }
+}
+
 impl<C> ScopeJobRef<C> {
     /// # Safety
     /// As for [`JobRef::new`]; the job counts in the scope's latch as spawned.

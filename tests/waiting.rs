@@ -84,6 +84,49 @@ fn control_waits_that_may_run_anything_pick_up_unrelated_tasks() {
     assert_eq!(pool.counters().last_resorts, 0);
 }
 
+/// As under rayon: the tasks of all scopes and those of none lie on one deque, and a wait runs
+/// whatever is on top of it.
+#[test]
+fn where_waits_may_run_anything_a_worker_has_one_order_for_all_tasks() {
+    let pool = Pool::from(builder(1).wait_policy(filch::WaitPolicy::Any));
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let note = |name: &'static str| {
+        let order = Arc::clone(&order);
+        move || order.lock().unwrap().push(name)
+    };
+    pool.scope(|outer| {
+        let task = |name| {
+            let note = note(name);
+            move |_: &filch::Scope<'_>| note()
+        };
+        outer.spawn(task("outer, before"));
+        filch::scope(|inner| {
+            inner.spawn(task("inner"));
+            filch::spawn(note("detached"));
+            outer.spawn(task("outer, within"));
+            filch::spawn_fifo(note("detached in turn"));
+            inner.spawn(task("inner, last"));
+            filch::spawn_broadcast({
+                let note = note("broadcast");
+                move |_| note()
+            });
+        });
+        note("the inner scope has ended")();
+    });
+    let expected = [
+        "inner, last",
+        "detached in turn",
+        "outer, within",
+        "detached",
+        "inner",
+        "the inner scope has ended",
+        "outer, before",
+    ];
+    assert_eq!(order.lock().unwrap()[..expected.len()], expected);
+    pool.install(|| filch::broadcast(|_| ()));
+    assert_eq!(order.lock().unwrap()[expected.len()..], ["broadcast"]);
+}
+
 /// The unrelated task comes while the join waits, and ends before it does.
 #[test]
 fn a_task_overtakes_a_join_that_waits_on_another_stack() {

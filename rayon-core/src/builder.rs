@@ -5,6 +5,7 @@ use crate::global;
 use crate::size;
 use crate::spawner::{CustomSpawn, DefaultSpawn, ThreadBuilder, ThreadSpawn};
 use crate::thread_pool::ThreadPool;
+use filch::WaitPolicy;
 use std::any::Any;
 use std::env;
 use std::fmt;
@@ -97,7 +98,9 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
     /// [`use_current_thread`](Self::use_current_thread) is asked for on a worker of another pool.
     pub fn build(self) -> Result<ThreadPool, ThreadPoolBuildError> {
         let threads = size::num_threads(self.num_threads);
-        let pool = self.pool.num_threads(threads).max_threads(threads);
+        // On one thread all tasks have a definite order under rayon, in waits, too.
+        let waits = if threads == 1 { WaitPolicy::Any } else { WaitPolicy::Descendants };
+        let pool = self.pool.num_threads(threads).max_threads(threads).wait_policy(waits);
         Ok(ThreadPool::of(self.spawn.build(pool, self.stack_size)?))
     }
 

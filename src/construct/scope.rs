@@ -8,6 +8,7 @@ use crate::construct::scope_core::Core;
 use crate::construct::spawn::in_current_pool;
 use crate::job::Lent;
 use crate::pool::thread_pool::ThreadPool;
+use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use std::fmt;
 use std::sync::Arc;
@@ -150,7 +151,7 @@ impl<'scope> Scope<'scope> {
                 let scope = unsafe { &*scope };
                 scope.core.catch(|| body(scope));
             },
-            |local, task| local.deques.scoped.push(task),
+            Local::push_scoped,
         );
     }
 

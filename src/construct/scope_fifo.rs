@@ -131,7 +131,7 @@ impl<'scope> ScopeFifo<'scope> {
                 // SAFETY: the queue is in place until the scope ends, and so until the task
                 // that the ticket stands for is done.
                 let ticket = unsafe { self.queues[local.index % self.queues.len()].push(task) };
-                local.deques.scoped.push(ticket);
+                local.push_scoped(ticket);
             },
         );
     }

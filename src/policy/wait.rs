@@ -21,6 +21,7 @@ pub enum WaitPolicy {
     #[default]
     Descendants,
     /// Anything, as rayon's workers do: no worker sleeps while there is work, no spare is
-    /// needed, and a lock held across a wait can deadlock.
+    /// needed, and a lock held across a wait can deadlock. All tasks of a worker, those of
+    /// scopes and others, run in one order: the youngest first.
     Any,
 }

@@ -5,6 +5,7 @@
 
 use crate::job::{Counts, FrameRef, JobRef, ScopeJobRef};
 use crate::policy::idleness::Idleness;
+use crate::policy::wait::WaitPolicy;
 use crate::primitive::count_latch::CountLatch;
 use crate::primitive::credits::Credits;
 use crate::primitive::rng::Rng;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 pub struct Deques {
     pub frames: Deque<FrameRef<Local>>,
     pub scoped: Deque<ScopeJobRef<Local>>,
+    /// Tasks that nobody waits for; where a wait may run anything, those of scopes, too.
     pub detached: Deque<JobRef<Local>>,
     /// Tasks from outside that it has fetched with others.
     pub arrivals: Deque<JobRef<Local>>,
@@ -237,6 +239,16 @@ impl Local {
     #[inline(always)]
     pub fn counters(&self) -> &WorkerCounters {
         &self.remote().counters
+    }
+
+    /// Queues a task of a scope. Where waits don't choose, all tasks lie on one deque, so that they
+    /// run in one order, as under rayon.
+    #[inline]
+    pub fn push_scoped(&self, task: ScopeJobRef<Self>) {
+        match self.shared.wait_policy {
+            WaitPolicy::Descendants => self.deques.scoped.push(task),
+            WaitPolicy::Any => self.deques.detached.push(task.into()),
+        }
     }
 
     pub fn is_spare(&self) -> bool {

@@ -31,7 +31,7 @@ pub struct Remote {
     pub frames: Stealer<FrameRef<Local>>,
     /// Tasks of scopes.
     pub scoped: Stealer<ScopeJobRef<Local>>,
-    /// Tasks that nobody waits for.
+    /// Tasks that nobody waits for, or, where a wait may run anything, all tasks.
     pub detached: Stealer<JobRef<Local>>,
     /// Tasks from outside that it has fetched and not begun.
     pub arrivals: Stealer<JobRef<Local>>,

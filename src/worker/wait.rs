@@ -56,6 +56,10 @@ impl Local {
 
     /// Waits for a scope, whose body has ended.
     pub fn wait_for_scope(&self, scope: &CountLatch) {
+        if self.may_run_anything() {
+            self.wait(scope.latch(), |_| Found::Nothing, || Blocked::Any);
+            return;
+        }
         // Most scopes are done with this. The rest of the rules is for those that are not.
         while self.remote().inbox.is_empty()
             && !self.stack.is_nearly_used_up()
@@ -85,21 +89,31 @@ impl Local {
         }
     }
 
+    fn may_run_anything(&self) -> bool {
+        self.shared.wait_policy == WaitPolicy::Any
+    }
+
     fn wait(&self, latch: &Latch, help: impl Fn(Look) -> Found, why: impl Fn() -> Blocked) {
-        let any = self.shared.wait_policy == WaitPolicy::Any;
-        let look_around = |look| match self.remote().inbox.steal() {
-            Some(part) => Found::Foreign(Job::Task(part)),
+        let any = self.may_run_anything();
+        let look_around = |look| {
+            let short = self.stack.is_nearly_used_up();
+            // Where anything may run it comes after what lies on the deques, as in the loop.
+            if (short || !any)
+                && let Some(part) = self.remote().inbox.steal()
+            {
+                return Found::Foreign(Job::Task(part));
+            }
             // Whatever we took would run on top of what waits here.
-            None if self.stack.is_nearly_used_up() => {
+            if short {
                 if look == Look::Last {
                     self.counters().refusals.bump();
                 }
-                Found::Nothing
+                return Found::Nothing;
             }
-            None => match help(look) {
+            match help(look) {
                 Found::Nothing if any => self.find_anything(look),
                 found => found,
-            },
+            }
         };
         let (mut ladder, mut stuck_since) = (Ladder::default(), None);
         let mut slept = false;
