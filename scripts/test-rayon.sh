@@ -103,18 +103,10 @@ cp rayon-core/tests/interface.rs "$work/stock/tests"
 sed 's/name = "fetch"/name = "stock"/; s/2021/2024/' "$work/fetch/Cargo.toml" >"$work/stock/Cargo.toml"
 cargo test --quiet --manifest-path "$work/stock/Cargo.toml" --target-dir "$work/stock/target" --test interface
 
-passed=0
-failed=0
 # Adds up what the command's tests came to; what failed is printed.
 tally() {
-    local log=$work/log
-    "$@" >"$log" 2>&1 || true
-    local results
-    results=$(grep -c '^test result:' "$log" || true)
-    if [ "$results" = 0 ]; then
-        cat "$log"
-        exit 1
-    fi
+    local log=$work/log status=0
+    "$@" >"$log" 2>&1 || status=$?
     sed -n '/^failures:/,$p; /^error/p; /panicked at/p' "$log" | awk 'NR <= 60'
     local sums
     sums=$(awk '/^test result:/ { for (i = 1; i < NF; i++) {
@@ -123,8 +115,27 @@ tally() {
     } } END { print p + 0, f + 0 }' "$log")
     passed=$((passed + ${sums% *}))
     failed=$((failed + ${sums#* }))
-    # A test binary that died has no result.
-    failed=$((failed + $(grep -c '(signal: ' "$log" || true)))
+    # A binary that died, or that could not be made, has no result.
+    if [ "$status" != 0 ] && [ "${sums#* }" = 0 ]; then
+        tail -n 40 "$log"
+        failed=$((failed + 1))
+    fi
+}
+
+newest() {
+    ls -t "$@" | awk 'NR == 1'
+}
+
+# rayon-core's doc tests, those that must not compile included: its sources are read for them, and
+# they are linked with filch's.
+core_doc_tests() {
+    local face=$work/face/debug deps=$work/target/debug/deps
+    cargo build --quiet --manifest-path rayon-core/Cargo.toml --target-dir "$work/face" || return
+    rustdoc --test "$upstream/src/lib.rs" --crate-name rayon_core --edition 2021 \
+        --extern rayon_core="$face/librayon_core.rlib" -L dependency="$face/deps" \
+        --extern crossbeam_deque="$(newest "$face"/deps/libcrossbeam_deque-*.rlib)" \
+        --extern crossbeam_utils="$(newest "$face"/deps/libcrossbeam_utils-*.rlib)" \
+        --extern scoped_tls="$(newest "$deps"/libscoped_tls-*.rlib)"
 }
 
 for threads in "${counts[@]}"; do
@@ -135,6 +146,7 @@ for threads in "${counts[@]}"; do
         --target-dir "$work/target"
     tally cargo test --quiet --no-fail-fast --manifest-path "$work/core/Cargo.toml" \
         --target-dir "$work/target"
+    tally core_doc_tests
     echo "$threads threads: $passed passed, $failed failed"
     total_failed=$((${total_failed:-0} + failed))
 done
