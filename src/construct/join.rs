@@ -3,7 +3,7 @@
 //! This file is `unsafe` because the second closure lies on the stack, where another
 //! worker may run it.
 
-use crate::construct::install::{on_global_worker, on_worker, on_worker_of};
+use crate::construct::install::{on_global_worker, on_worker_of};
 use crate::job::{Payload, StackJob};
 use crate::pool::thread_pool::ThreadPool;
 use crate::queue::lane::Lane;
@@ -77,7 +77,7 @@ where
     // SAFETY: used here only.
     match unsafe { Local::current_lane() } {
         Some(lane) => join_on(lane, |_| a(), |_| b(), false),
-        None => on_global_worker(|local, _| join_on(local.lane(), |_| a(), |_| b(), false)),
+        None => on_global_worker(|local, _| join_elsewhere(local, a, b)),
     }
 }
 
@@ -102,10 +102,26 @@ where
     RA: Send,
     RB: Send,
 {
-    on_worker(|local, moved| join_context_on(local, a, b, moved))
+    // SAFETY: used here only.
+    match unsafe { Local::current() } {
+        Some(local) => join_context_on(local, a, b, false),
+        None => on_global_worker(|local, moved| join_context_on(local, a, b, moved)),
+    }
 }
 
-#[inline(always)]
+/// Not inlined: there are several ways to a worker, and the code of both closures would be on
+/// each.
+#[inline(never)]
+fn join_elsewhere<RA, RB: Send>(
+    local: &Local,
+    a: impl FnOnce() -> RA,
+    b: impl FnOnce() -> RB + Send,
+) -> (RA, RB) {
+    join_on(local.lane(), |_| a(), |_| b(), false)
+}
+
+/// Not inlined, as [`join_elsewhere`] isn't.
+#[inline(never)]
 fn join_context_on<RA, RB: Send>(
     local: &Local,
     a: impl FnOnce(FnContext) -> RA,
@@ -129,7 +145,7 @@ impl ThreadPool {
         RA: Send,
         RB: Send,
     {
-        self.install(|| join(a, b))
+        on_worker_of(self.shared(), |local, _| join_elsewhere(local, a, b))
     }
 
     /// [`join_context`] in this pool.

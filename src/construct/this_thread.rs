@@ -25,6 +25,7 @@ pub enum Yield {
 /// assert_eq!(pool.install(filch::current_thread_index), Some(0));
 /// # Ok::<(), filch::Error>(())
 /// ```
+#[inline]
 pub fn current_thread_index() -> Option<usize> {
     Local::with_current(|current| current.map(|local| local.index))
 }
