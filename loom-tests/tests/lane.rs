@@ -36,7 +36,7 @@ fn rob(victim: &Victim) {
 }
 
 fn starve(victim: &Victim) {
-    victim.lane.raise_hunger();
+    victim.lane.raise_hunger(1);
     if !victim.rob() {
         victim.pull();
     }
@@ -85,7 +85,7 @@ fn an_exposed_frame_is_stolen_or_reclaimed_but_not_both() {
 fn an_exposed_frame_is_not_pulled() {
     check(|| {
         beside(true, [pull, rob], |owner| {
-            owner.victim.lane.raise_hunger();
+            owner.victim.lane.raise_hunger(1);
             owner.join(|| owner.join(|| {}));
         });
     });
@@ -96,7 +96,7 @@ fn an_exposed_frame_is_not_pulled() {
 fn an_exposure_of_nothing_is_harmless() {
     check(|| {
         beside(true, [starve], |owner| {
-            owner.victim.lane.raise_hunger();
+            owner.victim.lane.raise_hunger(1);
             owner.join(|| {
                 owner.join(|| {});
                 owner.join(|| {});
@@ -145,7 +145,7 @@ struct Sleeper {
 impl Sleeper {
     fn sleep(&self, victim: &Victim) {
         self.asleep.store(true, Ordering::Relaxed);
-        victim.lane.raise_hunger();
+        victim.lane.raise_hunger(1);
         heavy_fence();
         if !victim.frames.is_empty() {
             return;
@@ -227,7 +227,7 @@ fn no_frame_hides_after_a_pull_that_came_too_late() {
 fn hunger_that_meets_an_exposure_is_not_forgotten() {
     check_deep(3, || {
         beside_a_sleeper(&[Sleeper::sleep], |owner, sleeper, last_leaf| {
-            owner.victim.lane.raise_hunger();
+            owner.victim.lane.raise_hunger(1);
             owner.join_waking(|| sleeper.wake_if_known(), || {});
             last_leaf();
         });
@@ -246,7 +246,7 @@ fn hunger_outlasts_the_pull_of_somebody_else() {
             // Fast asleep before all this.
             sleeper.asleep.store(true, Ordering::Relaxed);
             sleeper.sleeps.store(true, SeqCst);
-            owner.victim.lane.raise_hunger();
+            owner.victim.lane.raise_hunger(1);
             owner.join_waking(|| sleeper.wake(), last_leaf);
         });
     });
@@ -262,7 +262,7 @@ fn a_frame_pushed_during_a_pull_is_shown_to_the_sleeper() {
             sleeper.asleep.store(true, Ordering::Relaxed);
             sleeper.sleeps.store(true, SeqCst);
             owner.join(|| {
-                owner.victim.lane.raise_hunger();
+                owner.victim.lane.raise_hunger(1);
                 owner.join_waking(|| sleeper.wake(), last_leaf);
             });
         });
@@ -277,7 +277,7 @@ fn hunger_is_not_forgotten_for_others_who_ask() {
             victim.lane.ask();
         }
         beside_a_sleeper(&[Sleeper::sleep, ask], |owner, sleeper, last_leaf| {
-            owner.victim.lane.raise_hunger();
+            owner.victim.lane.raise_hunger(1);
             owner.join_waking(|| sleeper.wake_if_known(), || {});
             last_leaf();
         });

@@ -26,7 +26,7 @@ fn thieve(thief: &Owner, ours: &Ours, hungry: bool) {
     let lane = &thief.victim.lane;
     let join = |part_of_ours: bool| {
         if hungry {
-            lane.raise_hunger();
+            lane.raise_hunger(1);
         }
         let second = |moved: bool| {
             assert!(part_of_ours || !moved || !ours.helps.load(SeqCst), "a foreign frame");

@@ -1,16 +1,20 @@
-//! Whether a worker that finds nothing spins before it sleeps, by what came of it lately.
+//! How long a worker that finds nothing looks before it sleeps, by what came of it lately.
 
+use crate::policy::ladder::Ladder;
 use std::time::Duration;
 
-/// A sleep of less was one that spinning would have spared, about: to be woken costs as much.
-const SHORT: Duration = Duration::from_micros(50);
-/// Long sleeps in a row after which the next phase is expected to be one, too. Two, since work that
-/// comes by the batch has a long sleep between two batches and short gaps within each.
+/// A sleep of less was one that a long ladder would have spared, about: what a program needs
+/// between two parallel loops, which one that sleeps makes longer by as much as a wake takes.
+const SHORT: Duration = Duration::from_micros(100);
+/// Sleeps of a kind in a row after which the next phase is expected to be one, too. Two, since work
+/// that comes by the batch has a long sleep between two batches and short gaps within each.
 const ENOUGH: u8 = 2;
 
 /// What a worker knows of its last idle phases.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Idleness {
+    /// Short sleeps since the last long one.
+    short: u8,
     /// Long sleeps since it last found work without one.
     long: u8,
     /// It was woken last time, and found nothing.
@@ -18,13 +22,29 @@ pub struct Idleness {
 }
 
 impl Idleness {
-    pub fn spins(&self) -> bool {
-        self.long < ENOUGH && !self.in_vain
+    /// Whether it looks for long, even if many others do: by experience there is work soon, for all
+    /// of them.
+    pub fn is_patient(&self) -> bool {
+        self.short >= ENOUGH && !self.in_vain
+    }
+
+    pub fn ladder(&self) -> Ladder {
+        if self.in_vain || self.long >= ENOUGH {
+            Ladder::short()
+        } else if self.is_patient() {
+            Ladder::long()
+        } else {
+            Ladder::default()
+        }
     }
 
     /// It was woken, after so long.
     pub fn slept(&mut self, time: Duration) {
-        self.long = if time < SHORT { 0 } else { self.long.saturating_add(1) };
+        if time < SHORT {
+            (self.short, self.long) = (self.short.saturating_add(1), 0);
+        } else {
+            (self.short, self.long) = (0, self.long.saturating_add(1));
+        }
     }
 
     /// It was woken, and found nothing.
@@ -44,38 +64,71 @@ impl Idleness {
 #[cfg(test)]
 mod tests {
     use super::{Idleness, SHORT};
+    use crate::policy::ladder::{Ladder, Step};
     use std::time::Duration;
 
-    #[test]
-    fn two_long_sleeps_in_a_row_end_the_spinning() {
-        let mut idleness = Idleness::default();
-        for _ in 0..2 {
-            assert!(idleness.spins());
-            idleness.slept(SHORT);
-            idleness.found(true);
-        }
-        assert!(!idleness.spins());
-        idleness.slept(SHORT - Duration::from_nanos(1));
-        assert!(idleness.spins());
+    const ALMOST: Duration = SHORT.saturating_sub(Duration::from_nanos(1));
+
+    fn yields(idleness: Idleness) -> usize {
+        let mut ladder = idleness.ladder();
+        (0..).take_while(|_| ladder.next_step() == Step::Yield).count()
+    }
+
+    fn usual() -> usize {
+        yields(Idleness::default())
     }
 
     #[test]
-    fn a_batch_with_a_pause_after_it_is_spun_for() {
+    fn two_long_sleeps_in_a_row_end_the_looking() {
+        let mut idleness = Idleness::default();
+        for _ in 0..2 {
+            assert_eq!(yields(idleness), usual());
+            idleness.slept(SHORT);
+            idleness.found(true);
+        }
+        assert_eq!(Ladder::short().next_step(), Step::Pull);
+        assert_eq!(yields(idleness), 0);
+        idleness.slept(ALMOST);
+        assert_eq!(yields(idleness), usual());
+    }
+
+    #[test]
+    fn two_short_sleeps_make_patient_until_a_long_one() {
+        let mut idleness = Idleness::default();
+        for _ in 0..2 {
+            assert!(!idleness.is_patient());
+            idleness.slept(ALMOST);
+            idleness.found(true);
+        }
+        for _ in 0..3 {
+            assert!(idleness.is_patient() && yields(idleness) > usual());
+            idleness.found(false);
+        }
+        idleness.slept(SHORT);
+        assert!(!idleness.is_patient());
+        assert_eq!(yields(idleness), usual());
+    }
+
+    #[test]
+    fn a_batch_with_a_pause_after_it_is_looked_for() {
         let mut idleness = Idleness::default();
         for _ in 0..10 {
             idleness.slept(Duration::from_millis(1));
             idleness.found(true);
-            assert!(idleness.spins());
+            assert_eq!(yields(idleness), usual());
             idleness.found(false);
         }
     }
 
     #[test]
-    fn a_wake_in_vain_ends_the_spinning_until_there_is_work() {
+    fn a_wake_in_vain_ends_the_looking_until_there_is_work() {
         let mut idleness = Idleness::default();
+        idleness.slept(ALMOST);
+        idleness.slept(ALMOST);
         idleness.woken_in_vain();
-        assert!(!idleness.spins());
+        assert!(!idleness.is_patient());
+        assert_eq!(yields(idleness), 0);
         idleness.found(true);
-        assert!(idleness.spins());
+        assert!(idleness.is_patient());
     }
 }

@@ -164,7 +164,8 @@ impl EventCount {
         words.sum()
     }
 
-    fn asleep(&self) -> usize {
+    /// How many members sleep, or are about to.
+    pub fn asleep(&self) -> usize {
         self.asleep_but(None)
     }
 

@@ -47,7 +47,7 @@ use crate::job::{Frame, FrameRef};
 use crate::primitive::claim::Claim;
 use crate::queue::deque::{Deque, Stealer};
 use crate::sync::fence::{asymmetric, heavy_fence, lane_fence};
-use crate::sync::{AtomicBool, AtomicPtr, Ordering, statistic};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, statistic};
 use std::ptr;
 
 /// What a pull came to.
@@ -68,8 +68,8 @@ pub struct Lane<C> {
     beneath_edge: AtomicPtr<Frame<C>>,
     /// Frames ever pushed. Written by the owner.
     pushes: statistic::AtomicU64,
-    /// Whether somebody is hungry.
-    hunger: AtomicBool,
+    /// How many pushes are to be answered by an exposure; 0 if nobody is hungry.
+    hunger: AtomicU32,
     /// Whether frames may hide here at all.
     hides: bool,
     claim: Claim,
@@ -96,7 +96,7 @@ impl<C> Lane<C> {
             top: AtomicPtr::new(bottom),
             beneath_edge: AtomicPtr::new(ptr::null_mut()),
             pushes: statistic::AtomicU64::new(0),
-            hunger: AtomicBool::new(!hides),
+            hunger: AtomicU32::new((!hides).into()),
             hides,
             claim: Claim::new(),
             edge: AtomicPtr::new(bottom),
@@ -126,7 +126,7 @@ impl<C> Lane<C> {
         // ORDERING: Release; pairs with the loads of top in pull: the frame and its links are seen.
         self.top.store(frame, Ordering::Release);
         lane_fence();
-        self.hunger.load(Ordering::Relaxed)
+        self.hunger.load(Ordering::Relaxed) > 0
     }
 
     /// Takes the youngest frame, which lies on `below`, off the lane. True: it is the owner's
@@ -144,7 +144,7 @@ impl<C> Lane<C> {
         !self.claim.is_taken() && self.beneath_edge.load(Ordering::Relaxed) != below
     }
 
-    /// Moves all hidden frames to the deque and ends the hunger. Returns whether it did;
+    /// Moves all hidden frames to the deque and answers the hunger. Returns whether it did;
     /// if not, a puller was at work: the hunger stays and the next push tries again. In
     /// either case a sleeper is to be woken: the puller may come away empty-handed.
     ///
@@ -170,9 +170,10 @@ impl<C> Lane<C> {
         }
         // SAFETY: open, or the bottom.
         self.set_edge(top, unsafe { Frame::below(top) });
-        // ORDERING: Acquire; pairs with raise_hunger: whoever's hunger ends here is seen by
+        // Above 0: only its owner lowers it.
+        // ORDERING: Acquire; pairs with raise_hunger: whoever's hunger is answered here is seen by
         // the look at the sleepers that follows.
-        self.hunger.swap(!self.hides, Ordering::Acquire);
+        self.hunger.fetch_sub(self.hides.into(), Ordering::Acquire);
         self.claim.release();
         true
     }
@@ -206,23 +207,23 @@ impl<C> Lane<C> {
         back.is_some()
     }
 
-    /// Makes the owner expose its frames at its next push, and then see that the caller is
-    /// about to sleep.
-    pub fn raise_hunger(&self) {
-        // A swap, not a store, and not only where no hunger is raised: of this and the
+    /// Makes the owner expose its frames at each of its next `pushes`, and then see that the
+    /// caller is about to sleep.
+    pub fn raise_hunger(&self, pushes: u32) {
+        // Not a store, and not only where no hunger is raised: of this and the
         // owner's answer to an earlier hunger one comes first. Either this hunger stays, or
         // the answer is to this one, too.
         // ORDERING: Release; pairs with expose.
-        self.hunger.swap(true, Ordering::Release);
+        self.hunger.fetch_max(pushes, Ordering::Release);
     }
 
     /// As [`raise_hunger`](Self::raise_hunger), but the owner may miss it: for those who
     /// will look again.
     pub fn ask(&self) {
         // A store only where it changes something: the line is the owner's.
-        if !self.hunger.load(Ordering::Relaxed) {
-            // A swap, or it would cut a sleeper's hunger off from the owner's answer.
-            self.hunger.swap(true, Ordering::Relaxed);
+        if self.hunger.load(Ordering::Relaxed) == 0 {
+            // Not a store, or it would cut a sleeper's hunger off from the owner's answer.
+            self.hunger.fetch_max(1, Ordering::Relaxed);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::policy::ladder::{Ladder, Step};
 use crate::primitive::loan::Loan;
 use crate::queue::lane::Pulled;
 use crate::sync::fence::{full_fence, heavy_fence};
-use crate::sync::{Ordering, spin_loop, yield_now};
+use crate::sync::{Ordering, yield_now};
 use crate::worker::local::Local;
 use crate::worker::presence::Due;
 use crate::worker::shared::Job;
@@ -24,15 +24,12 @@ enum Rest {
 impl Local {
     /// The next job, or `None` when the pool has come to its end.
     pub fn idle(&self) -> Option<Job> {
-        let idle = &self.shared.idle;
+        let (idle, idleness) = (&self.shared.idle, self.idleness.get());
         // At most half of the workers search: more find no more, and get in the way.
         let crowded = 2 * (idle.searching() + 1) > self.shared.regulars.len().max(2);
         idle.start_searching();
-        self.search(if crowded { Ladder::without_spinning() } else { self.ladder() })
-    }
-
-    fn ladder(&self) -> Ladder {
-        if self.idleness.get().spins() { Ladder::default() } else { Ladder::without_spinning() }
+        let looks = !crowded || idleness.is_patient();
+        self.search(if looks { idleness.ladder() } else { Ladder::short() })
     }
 
     fn learn(&self, lesson: impl FnOnce(&mut Idleness)) {
@@ -58,7 +55,6 @@ impl Local {
                 return None;
             }
             match ladder.next_step() {
-                Step::Spin(times) => (0..times).for_each(|_| spin_loop()),
                 Step::Yield => yield_now(),
                 Step::Pull => {
                     if let Pulled::Frame(job) = self.pull() {
@@ -83,7 +79,7 @@ impl Local {
                         self.learn(|idleness| idleness.slept(time));
                         self.turn.forget();
                     }
-                    ladder = self.ladder();
+                    ladder = self.idleness.get().ladder();
                 }
             }
         }

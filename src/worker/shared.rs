@@ -235,11 +235,11 @@ impl Shared {
         self.opened.fetch_max(spare + 1, Ordering::Relaxed);
     }
 
-    /// Asks every owner to expose its frames.
+    /// Asks every owner to expose its frames, one for each who sleeps: those who are woken for
+    /// the first would come too late to ask for more.
     pub fn raise_hunger(&self) {
-        for worker in self.workers() {
-            worker.lane.raise_hunger();
-        }
+        let pushes = self.idle.asleep().max(1) as u32;
+        self.workers().for_each(|worker| worker.lane.raise_hunger(pushes));
     }
 
     /// Whether there is work in plain sight that any worker may take.

@@ -26,7 +26,7 @@ use crate::primitive::count_latch::CountLatch;
 use crate::primitive::latch::Latch;
 use crate::queue::lane::Pulled;
 use crate::sync::fence::heavy_fence;
-use crate::sync::{spin_loop, yield_now};
+use crate::sync::yield_now;
 use crate::worker::blocked::Blocked;
 use crate::worker::help::{Found, Look};
 use crate::worker::local::Local;
@@ -125,7 +125,6 @@ impl Local {
             let mut found = look_around(Look::Quick);
             if let Found::Nothing = found {
                 match ladder.next_step() {
-                    Step::Spin(times) => (0..times).for_each(|_| spin_loop()),
                     Step::Yield => yield_now(),
                     Step::Pull => {}
                     Step::Sleep => {

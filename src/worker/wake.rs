@@ -112,6 +112,10 @@ impl Shared {
         if self.idle.stop_searching() {
             let alone = self.is_alone_awake(worker);
             self.look_for_others(if alone { full_fence } else { heavy_fence });
+        } else {
+            // Who searches sees the first frame of what has been found at once if it is shown;
+            // one that hides, it has to ask for, or to pull.
+            self.worker(worker).lane.ask();
         }
     }
 

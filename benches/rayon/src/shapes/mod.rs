@@ -29,6 +29,7 @@ pub const ALL: &[Shape] = &[
     ("find", search::find),
     ("map_collect", sequences::map_collect),
     ("filter_collect", sequences::filter_collect),
+    ("par_bridge", sequences::bridge),
     ("string_words", sequences::words),
     ("control_loop", control::ticks),
 ];

@@ -22,9 +22,16 @@ pub fn filter_collect() -> Cost {
     let odd = numbers.iter().filter(|&number| number % 2 == 1).count();
     measure(|| {
         let found: Vec<u64> = numbers.par_iter().filter(|&n| n % 2 == 1).copied().collect();
-        let bridged = numbers.chunks(4096).par_bridge().map(<[u64]>::len).sum::<usize>();
-        found.len() == odd && bridged == numbers.len()
+        found.len() == odd
     })
+}
+
+/// Pieces of an iterator that is no parallel one: their sums.
+pub fn bridge() -> Cost {
+    let numbers = numbers(1 << 20);
+    let sum = |numbers: &[u64]| numbers.iter().fold(0, |sum: u64, n| sum.wrapping_add(*n));
+    let all = sum(&numbers);
+    measure(|| numbers.chunks(4096).par_bridge().map(sum).reduce(|| 0, u64::wrapping_add) == all)
 }
 
 /// The words of a text, and how long they are.
