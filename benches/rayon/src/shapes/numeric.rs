@@ -66,8 +66,7 @@ const SIZE: usize = 256;
 /// What becomes of a row. A function of its own, so that it is compiled alike with either pool.
 #[inline(never)]
 fn live(y: usize, cells: &[u8], row: &mut [u8]) {
-    let [above, here, below] =
-        [y + SIZE - 1, y, y + 1].map(|y| &cells[y % SIZE * SIZE..][..SIZE]);
+    let [above, here, below] = [y + SIZE - 1, y, y + 1].map(|y| &cells[y % SIZE * SIZE..][..SIZE]);
     for (x, cell) in row.iter_mut().enumerate() {
         let (west, east) = ((x + SIZE - 1) % SIZE, (x + 1) % SIZE);
         let column = |x: usize| above[x] + here[x] + below[x];
