@@ -283,3 +283,18 @@ fn hunger_is_not_forgotten_for_others_who_ask() {
         });
     });
 }
+
+/// Many who sleep want a frame each, and one who asks for a single one takes nothing from them.
+#[test]
+fn hunger_is_answered_by_as_many_pushes_as_it_asks_for() {
+    check(|| {
+        let owner = Owner::new(true);
+        owner.victim.lane.raise_hunger(2);
+        owner.victim.lane.raise_hunger(1);
+        let answers = std::cell::Cell::new(0);
+        for _ in 0..3 {
+            owner.join_waking(|| answers.set(answers.get() + 1), || {});
+        }
+        assert_eq!(answers.get(), 2);
+    });
+}

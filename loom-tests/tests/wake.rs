@@ -246,6 +246,23 @@ fn the_last_searcher_tells_an_idle_worker_of_hidden_frames() {
     });
 }
 
+/// The other one finds the first frame of what this one has found on the deque.
+#[test]
+fn whoever_leaves_the_search_beside_another_shows_the_first_frame() {
+    check(|| {
+        let [local, _other] = workers(2, None);
+        local.shared.injected.push(task());
+        local.shared.idle.start_searching();
+        local.shared.idle.start_searching();
+        let found = local.search(Ladder::default()).expect("the pool hasn't ended");
+        local.execute(found);
+        let job = StackJob::new(|_| (), local.lane().top());
+        // SAFETY: popped below, and not run.
+        assert!(unsafe { local.lane().push(job.as_frame()) }, "nobody was hungry");
+        assert!(take_back(&local, job.below()));
+    });
+}
+
 /// A worker that is busy fetches both, while the other one falls asleep.
 #[test]
 fn a_task_that_is_fetched_with_another_is_not_kept_from_those_who_sleep() {
