@@ -115,8 +115,8 @@ tally() {
     } } END { print p + 0, f + 0 }' "$log")
     passed=$((passed + ${sums% *}))
     failed=$((failed + ${sums#* }))
-    # A binary that died, or that could not be made, has no result.
-    if [ "$status" != 0 ] && [ "${sums#* }" = 0 ]; then
+    # A binary that died, or that could not be made, has no result; and no test at all is none passed.
+    if [ "${sums#* }" = 0 ] && { [ "$status" != 0 ] || [ "${sums% *}" = 0 ]; }; then
         tail -n 40 "$log"
         failed=$((failed + 1))
     fi

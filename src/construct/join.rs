@@ -3,7 +3,7 @@
 //! This file is `unsafe` because the second closure lies on the stack, where another
 //! worker may run it.
 
-use crate::construct::install::{on_global_worker, on_worker_of};
+use crate::construct::install::{on_global_worker, on_worker, on_worker_of};
 use crate::job::{Payload, StackJob};
 use crate::pool::thread_pool::ThreadPool;
 use crate::queue::lane::Lane;
@@ -102,11 +102,7 @@ where
     RA: Send,
     RB: Send,
 {
-    // SAFETY: used here only.
-    match unsafe { Local::current() } {
-        Some(local) => join_context_on(local, a, b, false),
-        None => on_global_worker(|local, moved| join_context_on(local, a, b, moved)),
-    }
+    on_worker(|local, moved| join_context_on(local, a, b, moved))
 }
 
 /// Not inlined: there are several ways to a worker, and the code of both closures would be on

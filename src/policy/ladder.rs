@@ -16,8 +16,8 @@ pub enum Step {
 ///
 /// Yields and no spinning: a yield costs under half a microsecond where nobody else wants the core,
 /// and lets run whoever does; on a machine with more threads than cores often the one we wait for.
-/// And whoever wakes a thread on a core where another spins has to interrupt that core: 13 us,
-/// measured in a virtual machine, instead of 3 where the other yields.
+/// And whoever wakes a thread on a core where another spins has to interrupt that core, which takes
+/// several microseconds in a virtual machine.
 const YIELDS: u32 = 12;
 /// Below 100 us: about what a program needs between two parallel loops, one that waits for the
 /// first to be woken included.
