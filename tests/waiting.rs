@@ -37,7 +37,7 @@ fn picked_up() -> bool {
 /// How many of these tasks, which nothing waits for, lie on top of a wait.
 fn picked_up_by_waits(pool: &Pool, other: &Pool) -> usize {
     let picked = Arc::new(AtomicUsize::new(0));
-    let unrelated = || {
+    let unrelated = &|| {
         let picked = Arc::clone(&picked);
         move || {
             picked.fetch_add(picked_up().into(), Ordering::Relaxed);
@@ -50,7 +50,13 @@ fn picked_up_by_waits(pool: &Pool, other: &Pool) -> usize {
             for kind in 0..20 {
                 scope.spawn(move |_| match kind % 5 {
                     0 => waiting(|| _ = fib(8)),
-                    1 => waiting(|| filch::scope(|s| (0..8).for_each(|_| s.spawn(|_| _ = fib(3))))),
+                    1 => waiting(|| {
+                        filch::scope(|s| {
+                            (0..8).for_each(|_| s.spawn(|_| _ = fib(3)));
+                            // Newer than what the wait is for: whoever may run it does.
+                            filch::spawn(unrelated());
+                        });
+                    }),
                     2 => waiting(|| other.install(|| _ = fib(5))),
                     3 => {
                         let task = filch::spawn_handle(|| fib(6));
