@@ -3,9 +3,10 @@
 
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use std::collections::HashSet;
+use std::panic::catch_unwind;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,11 +19,35 @@ fn let_sleep() {
     thread::sleep(Duration::from_millis(50));
 }
 
+/// After which a test gives up: a pool that stops is to fail, not to hang.
+const LONG: Duration = Duration::from_secs(30);
+
 fn wait_until(condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(30), "waited in vain");
+        assert!(start.elapsed() < LONG, "waited in vain");
         thread::yield_now();
+    }
+}
+
+/// A barrier for one use, at which nobody waits for ever.
+struct Meeting {
+    missing: Mutex<usize>,
+    all_there: Condvar,
+}
+
+impl Meeting {
+    fn of(parties: usize) -> Self {
+        Self { missing: Mutex::new(parties), all_there: Condvar::new() }
+    }
+
+    fn wait(&self) {
+        let mut missing = self.missing.lock().unwrap();
+        *missing -= 1;
+        self.all_there.notify_all();
+        let (_missing, waited) =
+            self.all_there.wait_timeout_while(missing, LONG, |missing| *missing > 0).unwrap();
+        assert!(!waited.timed_out(), "met nobody");
     }
 }
 
@@ -31,10 +56,10 @@ fn sleeping_threads_are_woken_for_tasks_from_outside() {
     let pool = pool(4);
     for _ in 0..3 {
         let_sleep();
-        let all = Arc::new(Barrier::new(5));
+        let all = Arc::new(Meeting::of(5));
         for _ in 0..4 {
             let all = Arc::clone(&all);
-            pool.spawn(move || _ = all.wait());
+            pool.spawn(move || all.wait());
         }
         all.wait();
     }
@@ -44,8 +69,8 @@ fn sleeping_threads_are_woken_for_tasks_from_outside() {
 fn sleeping_threads_are_woken_for_tasks_from_inside() {
     let pool = pool(4);
     let_sleep();
-    let all = Barrier::new(4);
-    pool.scope(|scope| (0..4).for_each(|_| scope.spawn(|_| _ = all.wait())));
+    let all = Meeting::of(4);
+    pool.scope(|scope| (0..4).for_each(|_| scope.spawn(|_| all.wait())));
 }
 
 #[test]
@@ -54,7 +79,7 @@ fn either_half_of_a_join_may_wait_for_the_other() {
     for _ in 0..3 {
         let_sleep();
         let (tell, told) = mpsc::channel();
-        pool.join(move || told.recv().unwrap(), move || tell.send(()).unwrap());
+        pool.join(move || told.recv_timeout(LONG).unwrap(), move || tell.send(()).unwrap());
     }
 }
 
@@ -62,7 +87,7 @@ fn either_half_of_a_join_may_wait_for_the_other() {
 fn a_join_deep_below_others_is_stolen_too() {
     fn deep(level: usize, threads: &Mutex<HashSet<usize>>) {
         if level == 0 {
-            let both = Barrier::new(2);
+            let both = Meeting::of(2);
             let meet = || {
                 threads.lock().unwrap().insert(rayon_core::current_thread_index().unwrap());
                 both.wait();
@@ -75,6 +100,33 @@ fn a_join_deep_below_others_is_stolen_too() {
     let threads = Mutex::default();
     pool(2).install(|| deep(20, &threads));
     assert_eq!(threads.into_inner().unwrap().len(), 2);
+}
+
+/// As no thread of rayon's could: it would run a task that wants the lock, and wait for itself.
+#[test]
+fn a_lock_may_be_held_across_joins_and_scopes() {
+    let (done, all_done) = mpsc::channel();
+    // Not joined: should it stop, the test fails all the same.
+    thread::spawn(move || {
+        let (pool, lock) = (pool(2), Mutex::new(0));
+        pool.scope(|scope| {
+            for kind in 0..200 {
+                let lock = &lock;
+                scope.spawn(move |_| {
+                    let mut runs = lock.lock().unwrap();
+                    let grow = || thread::sleep(Duration::from_micros(50));
+                    if kind % 2 == 0 {
+                        rayon_core::join(grow, grow);
+                    } else {
+                        rayon_core::scope(|scope| (0..2).for_each(|_| scope.spawn(|_| grow())));
+                    }
+                    *runs += 1;
+                });
+            }
+        });
+        done.send(lock.into_inner().unwrap()).unwrap();
+    });
+    assert_eq!(all_done.recv_timeout(LONG), Ok(200));
 }
 
 #[test]
@@ -100,7 +152,7 @@ fn pools_may_install_into_each_other() {
     let (one, other) = (Arc::new(pool(1)), Arc::new(pool(1)));
     let (back, there) = (Arc::clone(&one), Arc::clone(&other));
     assert_eq!(one.install(move || there.install(move || back.install(|| 42))), 42);
-    let both = Barrier::new(2);
+    let both = Meeting::of(2);
     thread::scope(|threads| {
         for (this, that) in [(&one, &other), (&other, &one)] {
             let both = &both;
@@ -189,9 +241,9 @@ fn a_build_that_fails_stops_the_threads_that_have_begun() {
 
 #[test]
 fn start_handlers_may_wait_for_whoever_builds_the_pool() {
-    let all = Arc::new(Barrier::new(3));
+    let all = Arc::new(Meeting::of(3));
     let theirs = Arc::clone(&all);
-    let start = move |_| _ = theirs.wait();
+    let start = move |_| theirs.wait();
     let _pool = ThreadPoolBuilder::new().num_threads(2).start_handler(start).build().unwrap();
     all.wait();
 }
@@ -213,7 +265,7 @@ fn dropping_a_pool_waits_for_nothing_and_loses_nothing() {
     let ran = Arc::new(AtomicUsize::new(0));
     let (gate, first) = (Mutex::new(gate), Arc::clone(&ran));
     pool.spawn(move || {
-        gate.lock().unwrap().recv().unwrap();
+        gate.lock().unwrap().recv_timeout(LONG).unwrap();
         first.fetch_add(1, Ordering::SeqCst);
         // Accepted from inside, though the pool has been dropped.
         rayon_core::spawn(move || _ = first.fetch_add(1, Ordering::SeqCst));
@@ -224,6 +276,36 @@ fn dropping_a_pool_waits_for_nothing_and_loses_nothing() {
     wait_until(|| exits.load(Ordering::SeqCst) == 2);
     assert_eq!(ran.load(Ordering::SeqCst), 2);
     wait_until(|| Arc::strong_count(&state) == 1);
+}
+
+#[test]
+fn a_pool_of_the_current_thread_dropped_elsewhere_ends_with_that_thread() {
+    let exits = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&exits);
+    let (give, given) = mpsc::channel();
+    let (end, may_end) = mpsc::channel();
+    let builder = thread::spawn(move || {
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(2)
+            .use_current_thread()
+            .exit_handler(move |_| _ = count.fetch_add(1, Ordering::SeqCst))
+            .build()
+            .unwrap();
+        give.send(pool).unwrap();
+        may_end.recv_timeout(LONG).unwrap();
+        // Still a thread of the pool, and the other one still works for it.
+        assert_eq!(rayon_core::current_thread_index(), Some(0));
+        let both = Meeting::of(2);
+        rayon_core::join(|| both.wait(), || both.wait());
+        // In rayon's, it would never run, and nobody would say so.
+        assert!(catch_unwind(|| rayon_core::spawn(|| ())).is_err());
+    });
+    drop(given.recv_timeout(LONG).unwrap());
+    let_sleep();
+    assert_eq!(exits.load(Ordering::SeqCst), 0);
+    end.send(()).unwrap();
+    builder.join().unwrap();
+    wait_until(|| exits.load(Ordering::SeqCst) == 1);
 }
 
 /// What upstream's workers_stop and sleeper_stop ask of private parts.
