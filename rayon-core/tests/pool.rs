@@ -102,31 +102,31 @@ fn a_join_deep_below_others_is_stolen_too() {
     assert_eq!(threads.into_inner().unwrap().len(), 2);
 }
 
-/// As no thread of rayon's could: it would run a task that wants the lock, and wait for itself.
+/// rayon's deadlocks here: while its thread waits for the join, it runs the task, which waits for
+/// the lock that this very thread holds.
 #[test]
-fn a_lock_may_be_held_across_joins_and_scopes() {
+fn a_lock_may_be_held_across_a_join() {
     let (done, all_done) = mpsc::channel();
     // Not joined: should it stop, the test fails all the same.
     thread::spawn(move || {
-        let (pool, lock) = (pool(2), Mutex::new(0));
-        pool.scope(|scope| {
-            for kind in 0..200 {
-                let lock = &lock;
-                scope.spawn(move |_| {
-                    let mut runs = lock.lock().unwrap();
-                    let grow = || thread::sleep(Duration::from_micros(50));
-                    if kind % 2 == 0 {
-                        rayon_core::join(grow, grow);
-                    } else {
-                        rayon_core::scope(|scope| (0..2).for_each(|_| scope.spawn(|_| grow())));
-                    }
-                    *runs += 1;
-                });
-            }
+        let (lock, both) = (Mutex::new(0), Meeting::of(2));
+        pool(2).scope(|scope| {
+            let mut held = lock.lock().unwrap();
+            rayon_core::join(
+                || {
+                    both.wait();
+                    scope.spawn(|_| *lock.lock().unwrap() += 1);
+                },
+                || {
+                    both.wait();
+                    let_sleep();
+                },
+            );
+            *held += 1;
         });
         done.send(lock.into_inner().unwrap()).unwrap();
     });
-    assert_eq!(all_done.recv_timeout(LONG), Ok(200));
+    assert_eq!(all_done.recv_timeout(LONG), Ok(2));
 }
 
 #[test]
