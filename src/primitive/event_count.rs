@@ -74,8 +74,13 @@ impl EventCount {
 
     /// Picks a sleeper, whoever searches. The caller unparks it.
     pub fn wake_one(&self) -> Option<usize> {
+        self.wake_one_of(|_| true)
+    }
+
+    /// Picks one of the sleepers that are `meant`.
+    pub fn wake_one_of(&self, meant: impl Fn(usize) -> bool) -> Option<usize> {
         // After a lost race from the start: see `wake_up`.
-        while let Some(member) = self.first_asleep() {
+        while let Some(member) = self.first_asleep(&meant) {
             if self.wake_up(member) {
                 return Some(member);
             }
@@ -83,10 +88,12 @@ impl EventCount {
         None
     }
 
-    fn first_asleep(&self) -> Option<usize> {
-        let bits = self.sleepers.iter().map(|word| word.load(Ordering::Relaxed));
-        let (word, bits) = bits.enumerate().find(|&(_, bits)| bits != 0)?;
-        Some(word * 64 + bits.trailing_zeros() as usize)
+    fn first_asleep(&self, meant: impl Fn(usize) -> bool) -> Option<usize> {
+        let words = self.sleepers.iter().map(|word| word.load(Ordering::Relaxed)).enumerate();
+        words.filter(|&(_, bits)| bits != 0).find_map(|(word, bits)| {
+            let mut members = (0..64).filter(|bit| bits >> bit & 1 == 1).map(|bit| word * 64 + bit);
+            members.find(|&member| meant(member))
+        })
     }
 
     /// Takes `member` off the sleepers; it counts as searching from here on. Returns

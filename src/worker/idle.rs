@@ -55,7 +55,10 @@ impl Local {
                 return None;
             }
             match ladder.next_step() {
-                Step::Yield => yield_now(),
+                Step::Yield => {
+                    yield_now();
+                    self.shared.whereabouts.here(self.index);
+                }
                 Step::Pull => {
                     if let Pulled::Frame(job) = self.pull() {
                         return Some(self.leave_search(job, slept));
@@ -198,6 +201,7 @@ impl Local {
     /// Sleeps until woken, unless a last look finds work.
     fn sleep(&self) -> Rest {
         let shared = &self.shared;
+        shared.whereabouts.sleeps(self.index);
         shared.idle.sleep_begin(self.index);
         // From here on whoever pushes a frame exposes it and wakes somebody.
         shared.raise_hunger();
@@ -232,6 +236,7 @@ impl Local {
             }
         };
         shared.idle.wake_up(self.index);
+        shared.whereabouts.here(self.index);
         rest
     }
 

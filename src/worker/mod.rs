@@ -1,8 +1,8 @@
 //! Floor 5: the worker. `run` is the loop, `find` where it looks for work, `arrivals` how it
 //! comes by tasks from outside, `idle` what it does when there is no work, `wait` what it does
 //! while its own isn't done, and `help` what it finds to do then; `local` is what only its thread
-//! touches, `shared` what all may, `wake` who is told of new work, and `replace` who takes the place
-//! of those who block.
+//! touches, `shared` what all may, `submit` how work comes in from outside, `wake` who is told of it,
+//! `whereabouts` where the workers are, and `replace` who takes the place of those who block.
 
 pub mod arrivals;
 pub mod blocked;
@@ -16,7 +16,9 @@ pub mod presence;
 mod replace;
 pub mod run;
 pub mod shared;
+mod submit;
 pub mod turn;
 pub mod wait;
 pub mod wake;
 pub mod watch;
+pub mod whereabouts;

@@ -20,6 +20,7 @@ use crate::worker::handlers::Handlers;
 use crate::worker::local::{Deques, Local};
 use crate::worker::presence::Presence;
 use crate::worker::watch::Watch;
+use crate::worker::whereabouts::Whereabouts;
 use crossbeam_utils::CachePadded;
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -104,6 +105,7 @@ pub struct Shared {
     /// tells a publisher who finds nobody idle that there is nobody else to think of.
     pub(super) exceptions: AtomicUsize,
     pub idle: EventCount,
+    pub whereabouts: Whereabouts,
     /// Written with every task from outside: not beside what workers read.
     pub gate: CachePadded<Gate>,
     /// A membarrier interrupts every CPU that runs the process: one pull at a time.
@@ -144,6 +146,7 @@ impl Shared {
             misfits: Misfits::new(),
             exceptions: AtomicUsize::new(exceptions),
             idle: EventCount::new(deques.len()),
+            whereabouts: Whereabouts::new(deques.len()),
             gate: CachePadded::new(Gate::new()),
             pulling: AtomicBool::new(false),
             staffed: AtomicUsize::new(0),
@@ -256,36 +259,6 @@ impl Shared {
     /// Whether frames hide in some lane.
     pub fn has_hidden(&self) -> bool {
         self.workers().any(|worker| worker.lane.has_hidden())
-    }
-
-    /// Queues a call from outside: someone waits for it.
-    pub fn call(&self, call: Job) {
-        self.calls.push(call);
-        self.notify_from_outside(|_, why| matches!(why, Blocked::Call | Blocked::Guest));
-    }
-
-    /// Queues work from a thread that isn't one of the pool's own, unless the pool is
-    /// shutting down. Returns what `push` does.
-    pub fn submit<R>(&self, push: impl FnOnce() -> R) -> Option<R> {
-        if !self.gate.enter() {
-            return None;
-        }
-        let pushed = push();
-        self.leave_gate();
-        Some(pushed)
-    }
-
-    /// For whoever has entered the gate, once its work is queued.
-    pub fn leave_gate(&self) {
-        if self.gate.leave() {
-            self.wake_for_the_end();
-        }
-    }
-
-    /// Takes no more work from outside; the pool ends when what it has is done.
-    pub fn begin_shutdown(&self) {
-        self.gate.close();
-        self.wake_for_the_end();
     }
 
     pub fn counters(&self) -> Counters {

@@ -76,6 +76,7 @@ impl Shared {
     /// For a worker that shows its hidden frames.
     pub fn notify_exposed(&self, exposer: usize) {
         let idle = self.wake_idle();
+        self.spread();
         if !self.has_exceptions() {
             return;
         }
@@ -109,6 +110,7 @@ impl Shared {
 
     /// As [`stop_searching`](Self::stop_searching), for a worker.
     pub fn leave_search(&self, worker: usize) {
+        self.whereabouts.here(worker);
         if self.idle.stop_searching() {
             let alone = self.is_alone_awake(worker);
             self.look_for_others(if alone { full_fence } else { heavy_fence });
@@ -116,6 +118,18 @@ impl Shared {
             // Who searches sees the first frame of what has been found at once if it is shown;
             // one that hides, it has to ask for, or to pull.
             self.worker(worker).lane.ask();
+            self.spread();
+        }
+    }
+
+    /// For a worker on whose work those who search are to fall: wakes one more if none of them gets
+    /// to it, perhaps.
+    fn spread(&self) {
+        if self.idle.anyone_asleep()
+            && let Some(elsewhere) = self.whereabouts.elsewhere()
+            && let Some(worker) = self.idle.wake_one_of(elsewhere)
+        {
+            self.unpark(worker);
         }
     }
 
@@ -186,6 +200,7 @@ impl Shared {
 
     /// Wakes `worker`, whatever it sleeps for. Its token makes it look around once more.
     pub fn unpark(&self, worker: usize) {
+        self.whereabouts.woken(worker);
         if self.worker(worker).parker.unpark() {
             // Beside the system call that it just cost, a shared count is nothing.
             self.common.wakes.bump_shared();
@@ -195,12 +210,14 @@ impl Shared {
     /// For a worker that is about to sleep in a wait. A heavy_fence and a last look at what
     /// it may do follow.
     pub fn block(&self, worker: usize, why: Blocked) {
+        self.whereabouts.sleeps(worker);
         self.worker(worker).blocked.store(why.into_word(), Ordering::Relaxed);
     }
 
     /// For that worker, when it is awake again.
     pub fn unblock(&self, worker: usize) {
         self.worker(worker).blocked.store(Blocked::No.into_word(), Ordering::Relaxed);
+        self.whereabouts.here(worker);
     }
 
     /// One worker less that must sleep before the pool ends.
