@@ -39,24 +39,14 @@ export RUSTFLAGS="${RUSTFLAGS:-} --cap-lints=allow"
 # One for all, so that what two of them need is built once.
 export CARGO_TARGET_DIR=$work/target
 
-# A package that needs them all, so that cargo brings the sources. Nobody builds it, so it does
-# without their features.
-mkdir -p "$work/fetch/src"
-{
-    cat <<END
-[workspace]
-[package]
-name = "fetch"
-version = "0.0.0"
-edition = "2021"
-[dependencies]
-END
-    for name in "${!versions[@]}"; do
-        echo "$name = { version = \"=${versions[$name]}\", default-features = false }"
-    done
-} >"$work/fetch/Cargo.toml"
-touch "$work/fetch/src/lib.rs"
-cargo vendor --quiet --versioned-dirs --manifest-path "$work/fetch/Cargo.toml" "$work/vendor" >/dev/null
+source scripts/upstream.sh
+
+dependencies=()
+for name in "${!versions[@]}"; do
+    # Nobody builds them here, so they do without their features.
+    dependencies+=("$name = { version = \"=${versions[$name]}\", default-features = false }")
+done
+fetch "${dependencies[@]}"
 
 # Takes a dependency that only tests have out of a manifest.
 without() {
@@ -105,25 +95,15 @@ total_failed=0
 
 # check NAME ARGUMENT...: runs its tests.
 check() {
-    local name=$1 log=$work/log status=0 sums passed failed
+    local name=$1
     shift
     copy "$name" "$kind"
     uses "$name" "$kind"
+    passed=0
+    failed=0
     # One that waits for ever has failed.
-    timeout 600 cargo test --quiet --no-fail-fast --manifest-path "$work/$kind/$name/Cargo.toml" \
-        --features "${features[$name]:-}" "$@" >"$log" 2>&1 || status=$?
-    sums=$(awk '/^test result:/ { for (i = 1; i < NF; i++) {
-        if ($(i + 1) == "passed;") p += $i
-        if ($(i + 1) == "failed;") f += $i
-    } } END { print p + 0, f + 0 }' "$log")
-    passed=${sums% *}
-    failed=${sums#* }
-    sed -n '/^failures:/,$p; /^error/p; /panicked at/p' "$log" | awk 'NR <= 60'
-    # A binary that died, or that could not be made, has no result; and no test at all is none passed.
-    if [ "$failed" = 0 ] && { [ "$status" != 0 ] || [ "$passed" = 0 ]; }; then
-        tail -n 40 "$log"
-        failed=1
-    fi
+    tally timeout 600 cargo test --quiet --no-fail-fast --manifest-path "$work/$kind/$name/Cargo.toml" \
+        --features "${features[$name]:-}" "$@"
     echo "$name ${versions[$name]}: $passed passed, $failed failed"
     total_failed=$((total_failed + failed))
 }

@@ -14,21 +14,9 @@ work=$root/target/rayon
 rayon=1.12.0
 core=1.13.0
 counts=(${@:-1 2 4})
-mkdir -p "$work/fetch/src"
+source scripts/upstream.sh
 
-# A package that needs both, so that cargo brings the sources.
-cat >"$work/fetch/Cargo.toml" <<END
-[workspace]
-[package]
-name = "fetch"
-version = "0.0.0"
-edition = "2021"
-[dependencies]
-rayon = "=$rayon"
-rayon-core = "=$core"
-END
-touch "$work/fetch/src/lib.rs"
-cargo vendor --quiet --versioned-dirs --manifest-path "$work/fetch/Cargo.toml" "$work/vendor" >/dev/null
+fetch "rayon = \"=$rayon\"" "rayon-core = \"=$core\""
 
 # rayon, as it is but for the patch.
 patch() {
@@ -102,25 +90,6 @@ touch "$work/stock/src/lib.rs"
 cp rayon-core/tests/interface.rs "$work/stock/tests"
 sed 's/name = "fetch"/name = "stock"/; s/2021/2024/' "$work/fetch/Cargo.toml" >"$work/stock/Cargo.toml"
 cargo test --quiet --manifest-path "$work/stock/Cargo.toml" --target-dir "$work/stock/target" --test interface
-
-# Adds up what the command's tests came to; what failed is printed.
-tally() {
-    local log=$work/log status=0
-    "$@" >"$log" 2>&1 || status=$?
-    sed -n '/^failures:/,$p; /^error/p; /panicked at/p' "$log" | awk 'NR <= 60'
-    local sums
-    sums=$(awk '/^test result:/ { for (i = 1; i < NF; i++) {
-        if ($(i + 1) == "passed;") p += $i
-        if ($(i + 1) == "failed;") f += $i
-    } } END { print p + 0, f + 0 }' "$log")
-    passed=$((passed + ${sums% *}))
-    failed=$((failed + ${sums#* }))
-    # A binary that died, or that could not be made, has no result; and no test at all is none passed.
-    if [ "${sums#* }" = 0 ] && { [ "$status" != 0 ] || [ "${sums% *}" = 0 ]; }; then
-        tail -n 40 "$log"
-        failed=$((failed + 1))
-    fi
-}
 
 newest() {
     ls -t "$@" | awk 'NR == 1'
