@@ -1,6 +1,6 @@
 //! The shapes.
 
-mod control;
+pub mod control;
 mod joins;
 mod numeric;
 mod search;
