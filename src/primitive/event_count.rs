@@ -205,3 +205,21 @@ impl EventCount {
         self.state.load(Ordering::Acquire) & ENDED != 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::EventCount;
+
+    #[test]
+    fn only_those_who_are_meant_are_woken_the_lowest_first() {
+        let members = EventCount::new(130);
+        for member in [1, 65, 66, 129] {
+            members.start_searching();
+            members.sleep_begin(member);
+        }
+        assert_eq!(members.wake_one_of(|member| member > 1), Some(65));
+        assert_eq!(members.wake_one_of(|member| member == 65), None);
+        assert_eq!([members.wake_one(), members.wake_one()], [Some(1), Some(66)]);
+        assert_eq!((members.asleep(), members.searching()), (1, 3));
+    }
+}

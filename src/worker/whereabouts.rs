@@ -2,8 +2,8 @@
 //!
 //! A worker that looks for work may not get to look: in a pool with more workers than CPUs it may
 //! stand in line for its CPU behind the very worker that has some. Publishers rely on it all the
-//! same, and another CPU idles for as long as a time slice (3 ms, mostly), unless the kernel finds
-//! it worthwhile to move a thread there. So a worker that has work where everybody awake is wakes
+//! same, and another CPU idles for as long as a time slice, some milliseconds, unless the kernel
+//! finds it worthwhile to move a thread there. So a worker that has work where everybody awake is wakes
 //! one that fell asleep elsewhere.
 //!
 //! All of it is a guess: threads migrate, and what is read may be old. A wrong one costs a wake or
