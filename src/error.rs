@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     NoPins,
     BadName { worker: usize, name: String },
     Spawn { worker: usize, of: usize, stack_size: Option<usize>, cause: io::Error },
+    NoGovernor { cause: io::Error },
+    BadMonitoring { fault: String },
     NeverRun,
     ShutdownFromInside,
     ShutdownFromOtherThread,
@@ -99,6 +101,13 @@ impl fmt::Display for Error {
                      stack",
                 )
             }
+            Kind::NoGovernor { cause } => write!(
+                f,
+                "could not start the thread that reads the machine: {cause}; look at `ulimit -u`, \
+                 the cgroup's pids.max and kernel.threads-max, or do without it by \
+                 Monitoring::off()"
+            ),
+            Kind::BadMonitoring { fault } => write!(f, "Monitoring {fault}"),
             Kind::NeverRun => f.write_str(
                 "a ThreadBuilder was dropped without a call of run(); the spawn handler, or the \
                  wrapper of build_scoped, must call it on the new thread",
@@ -124,7 +133,7 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
-            Kind::Spawn { cause, .. } => Some(cause),
+            Kind::Spawn { cause, .. } | Kind::NoGovernor { cause } => Some(cause),
             _ => None,
         }
     }

@@ -95,6 +95,7 @@
 mod compile_fail;
 mod construct;
 mod error;
+mod governor;
 mod job;
 mod monitor;
 mod policy;
@@ -120,6 +121,7 @@ pub use construct::this_thread::{
 pub use error::Error;
 /// The name that rayon gives its [`Error`].
 pub use error::Error as ThreadPoolBuildError;
+pub use monitor::monitoring::Monitoring;
 pub use policy::wait::WaitPolicy;
 pub use pool::affinity::{Pinning, unpinned};
 pub use pool::builder::ThreadPoolBuilder;
@@ -129,6 +131,10 @@ pub use pool::spawner::{CustomSpawn, DefaultSpawn, ThreadSpawn};
 pub use pool::thread::ThreadBuilder;
 pub use pool::thread_pool::ThreadPool;
 pub use telemetry::counters::Counters;
+pub use telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
+pub use telemetry::readings::Reading;
+pub use telemetry::record::{Field, Record, Unavailable, Unit};
+pub use telemetry::snapshot::{PoolSnapshot, Section, Snapshot, Taken};
 
 /// The protocols themselves, for the models in `loom-tests`.
 #[cfg(loom)]
@@ -137,7 +143,7 @@ pub mod protocols {
     pub use crate::job::*;
     pub use crate::policy::ladder;
     pub use crate::primitive::{
-        count_latch, credits, event_count, gate, latch, loan, parker, pile, seats,
+        count_latch, credits, event_count, gate, latch, loan, parker, pile, ring, seats,
     };
     pub use crate::queue::{deque, injector, lane};
     pub use crate::sync::{cell, fence};

@@ -126,6 +126,19 @@ fn spell<'t>(tokens: &[&'t str], mut path: Vec<&'t str>, found: &mut Vec<Vec<&'t
     }
 }
 
+/// What stands before a file's test module.
+fn without_tests(text: &str) -> &str {
+    let is_test = |line: &str| line == "#[cfg(test)]" || line.starts_with("#[cfg(all(test,");
+    let mut start = 0;
+    for (line, next) in text.lines().zip(text.lines().skip(1)) {
+        if is_test(line) && next.starts_with("mod ") {
+            return &text[..start];
+        }
+        start += line.len() + 1;
+    }
+    text
+}
+
 fn floor(file: &str) -> Option<usize> {
     let place = file.split('/').next().unwrap();
     FLOORS.iter().position(|floor| floor.contains(&place))
@@ -159,7 +172,7 @@ fn faults(house: &House) -> BTreeSet<String> {
         let mut fault = |what: String| {
             faults.insert(format!("{file}: {what}"));
         };
-        let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
+        let text = without_tests(text);
         let tokens = tokens(text);
         let folder = |file: &str| file.split('/').next().unwrap().to_owned();
         let Some(own) = floor(file) else {
@@ -254,6 +267,7 @@ fn each_fault_is_found() {
         ("governor", "//! `unsafe` for fun.\nfn f() { unsafe {} }"),
         ("pool", &long),
         ("construct", "use crate::pool::X;\n#[cfg(test)]\nmod tests { use std::thread; }"),
+        ("export", "#[cfg(all(test, x))]\nmod tests { use std::thread; }"),
         ("attic", ""),
     ];
     let house: House = house.map(|(file, text)| (file.into(), text.into())).into();

@@ -5,7 +5,6 @@
 
 #![cfg(loom)]
 
-use filch::WaitPolicy;
 use filch::protocols::blocked::Blocked;
 use filch::protocols::count_latch::CountLatch;
 use filch::protocols::fence::without_light_fences;
@@ -18,6 +17,7 @@ use filch::protocols::parker::Parker;
 use filch::protocols::shared::{Job, Post, Shared};
 use filch::protocols::watch::Watch;
 use filch::protocols::{Frame, FrameRef, HeapJob, JobRef, ScopeJob, StackJob};
+use filch::{Unavailable, WaitPolicy};
 use loom::thread::{self, JoinHandle};
 use loom_tests::check;
 use std::io;
@@ -30,7 +30,14 @@ use std::time::Duration;
 fn workers<const WORKERS: usize>(max: usize, watch: Option<Duration>) -> [Local; WORKERS] {
     let deques: [Deques; WORKERS] = std::array::from_fn(|_| Deques::default());
     let (policy, handlers) = (WaitPolicy::Descendants, Handlers::default());
-    let shared = Arc::new(Shared::new(&deques, max, policy, Watch::new(watch), handlers));
+    let shared = Arc::new(Shared::new(
+        &deques,
+        max,
+        policy,
+        Watch::new(watch),
+        handlers,
+        Err(Unavailable::Off),
+    ));
     shared.staffed.store(WORKERS, loom::sync::atomic::Ordering::Relaxed);
     let mut index = 0..WORKERS;
     deques.map(|deques| Local::new(Arc::clone(&shared), index.next().unwrap(), deques, false))

@@ -41,7 +41,10 @@ impl Default for ThreadPoolBuilder {
             Ok("cores") => filch::Pinning::Cores,
             _ => filch::Pinning::None,
         };
-        let pool = filch::ThreadPoolBuilder::new().pinning(pinning).wait_until_started(false);
+        let pool = filch::ThreadPoolBuilder::new()
+            .pinning(pinning)
+            .wait_until_started(false)
+            .monitoring(filch::Monitoring::off());
         Self {
             pool,
             num_threads: 0,

@@ -1,86 +1,74 @@
-//! How much CPU the process's control group may use.
+//! The process's control groups: in which directories the limits on it are.
 //!
 //! The kernel says in `/proc/self/cgroup` in which group the process is, once for each
-//! hierarchy: version 1 has several, among them one for `cpu`, version 2 has one for all.
-//! Both may be mounted at once (a hybrid system), each with the quota files only where the
-//! `cpu` controller is; so both are looked at, and what isn't there limits nothing.
+//! hierarchy: version 1 has several, each for some controllers, version 2 has one for all.
+//! Both may be mounted at once (a hybrid system), each with a controller's files only where that
+//! controller is; so both are looked at, and what isn't there limits nothing.
 //! `/proc/self/mountinfo` says where each hierarchy is mounted, and which of its groups is
 //! at the top there: in a container not always the root, nor always one above ours.
 
-use std::cmp::Ordering;
+use crate::monitor::file::{SystemFile, below};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// CPU time that may be used in each period, both in microseconds and above 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CpuQuota {
-    time: u32,
-    period: u32,
-}
-
-impl CpuQuota {
-    fn parse(time: &str, period: &str) -> Option<Self> {
-        // The longest period is a second, so what a u32 doesn't hold is either garbled or
-        // more than 4,000 CPUs: no limit. Neither is -1, which is how version 1 says so.
-        let microseconds = |text: &str| text.trim().parse().ok().filter(|&number| number > 0);
-        Some(Self { time: microseconds(time)?, period: microseconds(period)? })
-    }
-
-    /// The number of CPUs that it takes to use all of it.
-    pub fn whole_cpus(self) -> usize {
-        self.time.div_ceil(self.period) as usize
-    }
-
-    /// Whether that many CPUs, all busy, use more than it grants, so that the kernel
-    /// throttles them.
-    pub fn is_fractional(self) -> bool {
-        !self.time.is_multiple_of(self.period)
-    }
-
-    /// By CPUs, however long the periods.
-    fn compare(&self, other: &Self) -> Ordering {
-        let scaled = |time, period| u64::from(time) * u64::from(period);
-        scaled(self.time, other.period).cmp(&scaled(other.time, self.period))
-    }
-}
-
-/// The tightest quota on the process's group and those above it, as far up as they are
-/// mounted. `root` is `/`, except in tests. What can't be read or understood limits nothing.
-pub fn cpu_quota(root: &Path) -> Option<CpuQuota> {
-    let groups = read(&root.join("proc/self/cgroup"))?;
-    let mounts = read(&root.join("proc/self/mountinfo"))?;
-    let mounts: Vec<_> = mounts.lines().filter_map(Mount::parse).collect();
-    groups
-        .lines()
-        .filter_map(Group::parse)
-        .flat_map(|group| group.directories(&mounts))
-        .filter_map(|(version, directory)| version.quota_in(&below(root, &directory)))
-        .min_by(CpuQuota::compare)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Version {
+pub enum Version {
     One,
     Two,
 }
 
-impl Version {
-    fn quota_in(self, directory: &Path) -> Option<CpuQuota> {
-        match self {
-            Self::One => CpuQuota::parse(
-                &read(&directory.join("cpu.cfs_quota_us"))?,
-                &read(&directory.join("cpu.cfs_period_us"))?,
-            ),
-            Self::Two => {
-                let line = read(&directory.join("cpu.max"))?;
-                let (time, period) = line.trim().split_once(' ')?;
-                CpuQuota::parse(time, period)
-            }
+/// A group that the process is in, or one above that.
+#[derive(Debug)]
+pub struct Level {
+    pub version: Version,
+    pub directory: PathBuf,
+}
+
+/// The process's group for a controller, and those above it as far up as they are mounted: the
+/// innermost first, of each version. `root` is `/`, except in tests.
+pub fn levels(root: &Path, controller: &str) -> Vec<Level> {
+    let read = |path| fs::read(below(root, Path::new(path))).unwrap_or_default();
+    // Any other path than UTF-8 comes to name no file, which costs that one limit.
+    let groups = String::from_utf8_lossy(&read("/proc/self/cgroup")).into_owned();
+    let mounts = String::from_utf8_lossy(&read("/proc/self/mountinfo")).into_owned();
+    let mounts: Vec<_> = mounts.lines().filter_map(|line| Mount::parse(line, controller)).collect();
+    groups
+        .lines()
+        .filter_map(|line| Group::parse(line, controller))
+        .flat_map(|group| group.directories(&mounts))
+        .map(|(version, directory)| Level { version, directory: below(root, &directory) })
+        .collect()
+}
+
+/// In which groups the process is: changes when it has been moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stay(u64);
+
+/// Notices when the process is moved to another group.
+#[derive(Debug)]
+pub struct Membership {
+    groups: SystemFile,
+    last: Vec<u8>,
+    stay: Stay,
+}
+
+impl Membership {
+    pub fn new(root: &Path) -> Self {
+        Self { groups: SystemFile::new(root, "/proc/self/cgroup"), last: Vec::new(), stay: Stay(1) }
+    }
+
+    pub fn stay(&mut self) -> Stay {
+        let now = self.groups.read().unwrap_or_default();
+        if now != self.last {
+            self.last.clear();
+            self.last.extend_from_slice(now);
+            self.stay.0 += 1;
         }
+        self.stay
     }
 }
 
-/// A hierarchy that may know of a quota, and the process's place in it.
+/// A hierarchy that may know of a limit, and the process's place in it.
 struct Group {
     version: Version,
     path: PathBuf,
@@ -88,12 +76,12 @@ struct Group {
 
 impl Group {
     /// Of a line `hierarchy:controllers:path`.
-    fn parse(line: &str) -> Option<Self> {
+    fn parse(line: &str, controller: &str) -> Option<Self> {
         let mut fields = line.splitn(3, ':');
         let (hierarchy, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
         let version = match (hierarchy, controllers) {
             ("0", "") => Version::Two,
-            (_, controllers) if has_cpu(controllers) => Version::One,
+            (_, controllers) if lists(controllers, controller) => Version::One,
             _ => return None,
         };
         Some(Self { version, path: path.into() })
@@ -123,12 +111,12 @@ struct Mount {
 
 impl Mount {
     /// Of a line `id parent device root point options tag... - type source options`.
-    fn parse(line: &str) -> Option<Self> {
+    fn parse(line: &str, controller: &str) -> Option<Self> {
         let (mount, file_system) = line.split_once(" - ")?;
         let mut file_system = file_system.split(' ');
         let version = match (file_system.next()?, file_system.nth(1)) {
             ("cgroup2", _) => Version::Two,
-            ("cgroup", Some(options)) if has_cpu(options) => Version::One,
+            ("cgroup", Some(options)) if lists(options, controller) => Version::One,
             _ => return None,
         };
         let mut mount = mount.split(' ').skip(3);
@@ -146,18 +134,8 @@ impl Mount {
     }
 }
 
-fn has_cpu(list: &str) -> bool {
-    list.split(',').any(|word| word == "cpu")
-}
-
-/// Any other path than UTF-8 comes to name no file, which costs that one limit.
-fn read(file: &Path) -> Option<String> {
-    fs::read(file).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Not `join`, for which an absolute path replaces everything before it.
-fn below(root: &Path, absolute: &Path) -> PathBuf {
-    root.join(absolute.strip_prefix("/").unwrap_or(absolute))
+fn lists(list: &str, name: &str) -> bool {
+    list.split(',').any(|word| word == name)
 }
 
 /// Undoes how mountinfo writes spaces, tabs, line feeds and backslashes: `\040` and so on.
@@ -180,29 +158,23 @@ fn unescape(field: &str) -> String {
     plain
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom), not(miri)))]
 mod tests {
-    use super::*;
-    use crate::sync::statistic::{AtomicU64, Ordering};
+    use super::{Membership, Stay, unescape};
+    use crate::monitor::fixture::Tree;
+    use crate::monitor::quota::{self, CpuQuota};
+    use std::path::Path;
 
-    /// The root directory of a made-up machine, removed at the end.
-    struct Machine(PathBuf);
+    struct Machine(Tree);
 
     impl Machine {
         fn new(groups: &str, mounts: &str) -> Self {
-            static MADE: AtomicU64 = AtomicU64::new(0);
-            let number = MADE.fetch_add(1, Ordering::Relaxed);
-            let name = format!("filch-cgroup-{}-{number}", std::process::id());
-            Self(std::env::temp_dir().join(name))
-                .file("/proc/self/cgroup", groups)
-                .file("/proc/self/mountinfo", mounts)
+            let tree = Tree::new().file("/proc/self/cgroup", groups);
+            Self(tree.file("/proc/self/mountinfo", mounts))
         }
 
         fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
-            let path = below(&self.0, Path::new(path));
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
-            self
+            Self(self.0.file(path, content))
         }
 
         /// A version 1 group with this quota, and the usual period.
@@ -217,14 +189,12 @@ mod tests {
 
         /// The whole CPUs of the quota, and whether it is fractional.
         fn quota(&self) -> Option<(usize, bool)> {
-            cpu_quota(&self.0).map(|quota| (quota.whole_cpus(), quota.is_fractional()))
+            quota_below(self.0.root()).map(|quota| (quota.whole_cpus(), quota.is_fractional()))
         }
     }
 
-    impl Drop for Machine {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    fn quota_below(root: &Path) -> Option<CpuQuota> {
+        quota::cpu_quota(root)
     }
 
     const ONE: &str = "32 31 0:29 / /cg/cpu rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct\n";
@@ -323,7 +293,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_garbled_limits_nothing() {
-        assert_eq!(cpu_quota(Path::new("/nonexistent")), None);
+        assert_eq!(quota_below(Path::new("/nonexistent")), None);
         let garbled = "|\n| |max|max max|100000|0 100000|100000 0|-5 100000|1 -1|1.5 1|x y|1 2 3|\
                        \0\0 \0|18446744073709551615 1|1 99999999999999999999999";
         for max in garbled.split('|') {
@@ -348,5 +318,20 @@ mod tests {
         assert_eq!(machine.quota(), Some((2, false)));
         let cut = Machine::new(groups, &TWO[..TWO.len() / 2]).v2("/cg/a", "200000 100000\n");
         assert_eq!(cut.quota(), None);
+    }
+
+    #[test]
+    fn a_move_to_another_group_is_noticed_once() {
+        let machine = Machine::new("0::/a\n", TWO);
+        let mut membership = Membership::new(machine.0.root());
+        let first = membership.stay();
+        assert_ne!(first, Stay::default());
+        assert_eq!(membership.stay(), first);
+        machine.0.write("/proc/self/cgroup", "0::/b\n");
+        let second = membership.stay();
+        assert_ne!(second, first);
+        assert_eq!(membership.stay(), second);
+        let mut nothing = Membership::new(Path::new("/nonexistent"));
+        assert_ne!(nothing.stay(), Stay::default());
     }
 }

@@ -1,4 +1,16 @@
 //! Floor 6: what the machine says.
 
 pub mod cgroup;
+pub mod cpu;
+pub mod disk;
+pub mod file;
+#[cfg(all(test, not(loom), not(miri)))]
+pub mod fixture;
+pub mod kernel;
+pub mod memory;
+pub mod monitoring;
+pub mod network;
+pub mod pressure;
+pub mod quota;
+pub mod rate;
 pub mod thread;

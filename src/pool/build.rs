@@ -1,7 +1,10 @@
 //! How a pool is put together.
 
 use crate::error::{Error, Kind};
-use crate::monitor::cgroup;
+use crate::governor::Governor;
+use crate::monitor::kernel::possible_cpus;
+use crate::monitor::monitoring::Monitoring;
+use crate::monitor::quota;
 use crate::pool::affinity::{self, Placement};
 use crate::pool::builder::ThreadPoolBuilder;
 use crate::pool::crew::Crew;
@@ -11,6 +14,8 @@ use crate::pool::thread::{Seat, ThreadBuilder};
 use crate::pool::thread_pool::ThreadPool;
 use crate::sync::fence;
 use crate::sync::{self, Ordering};
+use crate::telemetry::readings::Readings;
+use crate::telemetry::record::{Fact, Unavailable};
 use crate::worker::local::{Deques, Local};
 use crate::worker::shared::Shared;
 use crate::worker::watch::Watch;
@@ -18,7 +23,25 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Whether there is anything to read.
+const MONITORED: bool = cfg!(all(target_os = "linux", not(miri)));
+
+fn usable_cpus() -> usize {
+    affinity::process_cpus().len().max(1)
+}
+
 impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
+    fn readings(&self, governed: bool) -> Result<Fact<Readings>, Error> {
+        if let Some(fault) = self.monitoring.fault() {
+            return Err(Error::new(Kind::BadMonitoring { fault }));
+        }
+        if !governed {
+            return Ok(Err(Unavailable::Off));
+        }
+        let Monitoring { mounts, .. } = &self.monitoring;
+        Ok(Ok(Readings::new(self.monitoring.lengths(), possible_cpus(), mounts.clone())))
+    }
+
     /// Builds the pool; its threads have started, start handlers included, unless told
     /// [otherwise](Self::wait_until_started).
     ///
@@ -28,7 +51,7 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
     /// [`max_threads`](Self::max_threads) is below the number of threads or asks for spares
     /// that the pool can't have, if `FILCH_NUM_THREADS` is consulted and isn't a number, if
     /// [`Pinning::Explicit`](crate::Pinning::Explicit) is empty or names a CPU that the process
-    /// may not use, if [`thread_name`](Self::thread_name) returns a name with a NUL byte, or if
+    /// may not use, if [`monitoring`](Self::monitoring) makes no sense, if [`thread_name`](Self::thread_name) returns a name with a NUL byte, or if
     /// [`use_current_thread`](Self::use_current_thread) is asked for on a worker of another
     /// pool.
     ///
@@ -38,7 +61,7 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
     pub fn build(mut self) -> Result<ThreadPool, Error> {
         fence::prepare();
         // Miri would spend longer on these files than on the pool.
-        let quota = if cfg!(miri) { None } else { cgroup::cpu_quota(Path::new("/")) };
+        let quota = if cfg!(miri) { None } else { quota::cpu_quota(Path::new("/")) };
         let workers = size::num_threads(self.num_threads, quota)?;
         if self.use_current_thread && Local::with_current(|current| current.is_some()) {
             return Err(Error::new(Kind::CurrentThreadInPool));
@@ -48,9 +71,12 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         let placement = Placement::new(self.pinning.take(), workers, fractional)?;
         let deques: Vec<_> = (0..workers).map(|_| Deques::default()).collect();
         let handlers = std::mem::take(&mut self.handlers);
+        let governed = self.monitoring.on && S::MAY_HIRE && MONITORED;
+        let readings = self.readings(governed)?;
         // Of no use where nobody can take the place of whom it finds.
         let watch = Watch::new(self.detect_blocking.filter(|_| max > workers));
-        let shared = Arc::new(Shared::new(&deques, max, self.wait_policy, watch, handlers));
+        let shared =
+            Arc::new(Shared::new(&deques, max, self.wait_policy, watch, handlers, readings));
         let crew = Arc::new(Crew::new(self.stack_size));
         if S::MAY_HIRE {
             let (crew, weak) = (Arc::clone(&crew), Arc::downgrade(&shared));
@@ -95,6 +121,12 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
             if shared.vacant.load(Ordering::Relaxed) {
                 return Err(Error::new(Kind::NeverRun));
             }
+        }
+        // Now that there is somebody to end the pool, and so the governor.
+        if governed {
+            let governor = Governor::new(&self.monitoring, usable_cpus());
+            let started = pool.crew().govern(Arc::clone(&shared), governor);
+            started.map_err(|cause| Error::new(Kind::NoGovernor { cause }))?;
         }
         if let Some(guest) = guest {
             pool.adopt(guest);

@@ -1,6 +1,7 @@
 //! How a pool is to be, and its construction.
 
 use crate::job::Payload;
+use crate::monitor::monitoring::Monitoring;
 use crate::policy::wait::WaitPolicy;
 use crate::pool::affinity::Pinning;
 use crate::pool::spawner::{CustomSpawn, DefaultSpawn};
@@ -47,6 +48,7 @@ pub struct ThreadPoolBuilder<S = DefaultSpawn> {
     pub(super) stack_size: Option<usize>,
     pub(super) thread_name: Option<Box<ThreadName>>,
     pub(super) handlers: Handlers,
+    pub(super) monitoring: Monitoring,
     pub(super) spawn: S,
 }
 
@@ -63,6 +65,7 @@ impl Default for ThreadPoolBuilder {
             stack_size: None,
             thread_name: None,
             handlers: Handlers::default(),
+            monitoring: Monitoring::default(),
             spawn: DefaultSpawn,
         }
     }
@@ -144,6 +147,15 @@ impl<S> ThreadPoolBuilder<S> {
     /// ```
     pub fn detect_blocking(mut self, after: Option<Duration>) -> Self {
         self.detect_blocking = after;
+        self
+    }
+
+    /// What the pool reads of its machine, and how often, for
+    /// [`ThreadPool::snapshot`](crate::ThreadPool::snapshot). Default: [`Monitoring::new`], on a
+    /// thread of its own. Not in a pool with a [`spawn_handler`](Self::spawn_handler) or of
+    /// [`build_scoped`](Self::build_scoped), which can't start that, and on Linux only.
+    pub fn monitoring(mut self, monitoring: Monitoring) -> Self {
+        self.monitoring = monitoring;
         self
     }
 
@@ -267,6 +279,7 @@ impl<S> ThreadPoolBuilder<S> {
             stack_size: self.stack_size,
             thread_name: self.thread_name,
             handlers: self.handlers,
+            monitoring: self.monitoring,
             spawn: CustomSpawn(spawn),
         }
     }

@@ -1,5 +1,6 @@
-//! The threads that a pool starts when it has been built: spares, and the watch.
+//! The threads of a pool that are none of its regular workers: spares, the watch, the governor.
 
+use crate::governor::Governor;
 use crate::pool::affinity;
 use crate::pool::thread::run_spare;
 use crate::pool::watcher::watch;
@@ -21,23 +22,48 @@ impl Crew {
     }
 
     pub fn hire(&self, shared: Arc<Shared>, post: Post) -> io::Result<()> {
+        match post {
+            Post::Spare(index) => {
+                let mut spawner = ThreadSpawner::new().name(format!("filch-spare-{index}"));
+                if let Some(size) = self.stack_size {
+                    spawner = spawner.stack_size(size);
+                }
+                self.employ(spawner, move || run_spare(shared, index), |_| ())
+            }
+            Post::Watch => {
+                let spawner = ThreadSpawner::new().name("filch-watch".into());
+                self.employ(spawner, move || watch(&shared), |_| ())
+            }
+        }
+    }
+
+    /// Starts the thread that writes the pool's readings. The pool has a worker that can end it.
+    pub fn govern(&self, shared: Arc<Shared>, governor: Governor) -> io::Result<()> {
+        let spawner = ThreadSpawner::new().name("filch-governor".into());
+        let pool = Arc::clone(&shared);
+        self.employ(
+            spawner,
+            move || governor.run(&shared),
+            |thread| {
+                let _ = pool.governor.set(thread.thread().clone());
+            },
+        )
+    }
+
+    fn employ(
+        &self,
+        spawner: ThreadSpawner,
+        body: impl FnOnce() + Send + 'static,
+        started: impl FnOnce(&ThreadHandle<()>),
+    ) -> io::Result<()> {
         // Held until the thread is in the list, so that nobody shuts down past it.
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(threads) = &mut *threads else {
             return Err(io::Error::other("the pool has been shut down"));
         };
-        let mut spawner = ThreadSpawner::new();
         // Not on the CPU of the worker that hires: it goes on, or another one soon runs there.
-        let thread = affinity::unpinned(|| match post {
-            Post::Spare(index) => {
-                if let Some(size) = self.stack_size {
-                    spawner = spawner.stack_size(size);
-                }
-                let name = format!("filch-spare-{index}");
-                spawner.name(name).spawn(move || run_spare(shared, index))
-            }
-            Post::Watch => spawner.name("filch-watch".into()).spawn(move || watch(&shared)),
-        })?;
+        let thread = affinity::unpinned(|| spawner.spawn(body))?;
+        started(&thread);
         threads.push(thread);
         Ok(())
     }

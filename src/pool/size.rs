@@ -1,7 +1,7 @@
 //! How many workers a pool has.
 
 use crate::error::{Error, Kind};
-use crate::monitor::cgroup::CpuQuota;
+use crate::monitor::quota::CpuQuota;
 use crate::pool::affinity;
 use crate::sync;
 

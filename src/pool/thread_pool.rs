@@ -5,6 +5,8 @@ use crate::pool::affinity::Placement;
 use crate::pool::crew::Crew;
 use crate::sync::{Ordering, ThreadHandle, ThreadId, current_thread};
 use crate::telemetry::counters::Counters;
+use crate::telemetry::readings::Reading;
+use crate::telemetry::snapshot::{self, PoolSnapshot, Snapshot, Taken};
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::Shared;
@@ -61,6 +63,10 @@ impl ThreadPool {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    pub(crate) fn crew(&self) -> &Crew {
+        &self.crew
     }
 
     pub(crate) fn cpu_of(&self, worker: usize) -> Option<usize> {
@@ -162,6 +168,45 @@ impl ThreadPool {
     /// What the pool's workers have done so far. Costs a few loads a worker.
     pub fn counters(&self) -> Counters {
         self.shared.counters()
+    }
+
+    /// What is known of the pool and its machine: what the pool counts, as it is now, and the last
+    /// readings of its [monitors](crate::Monitoring). Takes some microseconds and memory for the
+    /// result, and never waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(2).build()?;
+    /// println!("{}", pool.snapshot());
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn snapshot(&self) -> Snapshot {
+        let shared = &self.shared;
+        let pool = PoolSnapshot {
+            num_threads: self.current_num_threads(),
+            idle: shared.idle.asleep(),
+            searching: shared.idle.searching(),
+            counters: self.counters(),
+        };
+        Snapshot::new(pool, shared.readings.as_ref().map_err(|&why| why))
+    }
+
+    /// The readings of one kind that are kept, the oldest first: how many, [`Monitoring`] says.
+    ///
+    /// [`Monitoring`]: crate::Monitoring
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(2).build()?;
+    /// for taken in pool.history::<filch::Memory>() {
+    ///     println!("{:?} ago: {:?}", taken.age, taken.reading.available);
+    /// }
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn history<T: Reading>(&self) -> Vec<Taken<T>> {
+        snapshot::history(self.shared.readings.as_ref().map_err(|&why| why))
     }
 
     /// The CPU that each worker was given, by index; `None` for one that floats.

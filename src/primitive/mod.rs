@@ -9,5 +9,6 @@ pub mod latch;
 pub mod loan;
 pub mod parker;
 pub mod pile;
+pub mod ring;
 pub mod rng;
 pub mod seats;

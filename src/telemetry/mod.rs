@@ -1,3 +1,8 @@
 //! Floor 3: facts, as data. Nothing here judges or acts.
 
 pub mod counters;
+pub mod history;
+pub mod machine;
+pub mod readings;
+pub mod record;
+pub mod snapshot;

@@ -256,6 +256,8 @@ impl Local {
         if ended {
             shared.roster().for_each(|(worker, _)| shared.unpark(worker));
             shared.watch.wake();
+            // Set before the pool could end: when it was built.
+            shared.governor.get().inspect(|governor| governor.unpark());
         }
         ended
     }

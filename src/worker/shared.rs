@@ -13,8 +13,10 @@ use crate::queue::injector::Injector;
 use crate::queue::lane::Lane;
 use crate::queue::misfits::Misfits;
 use crate::sync::global;
-use crate::sync::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{AtomicBool, AtomicUsize, Ordering, Thread};
 use crate::telemetry::counters::{Counters, WorkerCounters};
+use crate::telemetry::readings::Readings;
+use crate::telemetry::record::Fact;
 use crate::worker::blocked::Blocked;
 use crate::worker::handlers::Handlers;
 use crate::worker::local::{Deques, Local};
@@ -118,6 +120,9 @@ pub struct Shared {
     pub handlers: Handlers,
     /// What is counted for the pool as a whole.
     pub common: CachePadded<WorkerCounters>,
+    pub readings: Fact<Readings>,
+    /// The thread that writes them, if there is one: to be woken at the end.
+    pub governor: OnceLock<Thread>,
     pub id: usize,
 }
 
@@ -130,6 +135,7 @@ impl Shared {
         wait_policy: WaitPolicy,
         watch: Watch,
         handlers: Handlers,
+        readings: Fact<Readings>,
     ) -> Self {
         static NEXT_ID: global::AtomicUsize = global::AtomicUsize::new(0);
         let exceptions = usize::from(!watch.is_armed());
@@ -153,6 +159,8 @@ impl Shared {
             vacant: AtomicBool::new(false),
             handlers,
             common: CachePadded::default(),
+            readings,
+            governor: OnceLock::new(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
         }
     }

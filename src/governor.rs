@@ -1,0 +1,327 @@
+//! The governor: a thread that reads what is due, and sleeps until the next reading.
+
+use crate::monitor::cgroup::Membership;
+use crate::monitor::cpu::CpuMonitor;
+use crate::monitor::disk::DiskMonitor;
+use crate::monitor::kernel;
+use crate::monitor::memory::MemoryMonitor;
+use crate::monitor::monitoring::Monitoring;
+use crate::monitor::network::NetworkMonitor;
+use crate::sync::park_timeout;
+use crate::telemetry::readings::Readings;
+use crate::worker::shared::Shared;
+use std::time::Duration;
+
+pub struct Governor {
+    membership: Membership,
+    cpu: CpuMonitor,
+    memory: MemoryMonitor,
+    network: NetworkMonitor,
+    disk: DiskMonitor,
+    due: [Due; 4],
+}
+
+/// When something is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Due {
+    at: Duration,
+    every: Duration,
+}
+
+impl Due {
+    fn at_once(every: Duration) -> Self {
+        Self { at: Duration::ZERO, every }
+    }
+
+    /// Whether it is due; then it is again in a while. What was missed is not made up for.
+    fn is(&mut self, now: Duration) -> bool {
+        let due = now >= self.at;
+        if due {
+            self.at = now.saturating_add(self.every);
+        }
+        due
+    }
+}
+
+impl Governor {
+    /// For a process that may use so many CPUs.
+    pub fn new(monitoring: &Monitoring, usable_cpus: usize) -> Self {
+        let root = &monitoring.root;
+        let series = [monitoring.cpu, monitoring.memory, monitoring.network, monitoring.disk];
+        Self {
+            membership: Membership::new(root),
+            cpu: CpuMonitor::new(root, usable_cpus),
+            memory: MemoryMonitor::new(root),
+            network: NetworkMonitor::new(root, monitoring.network_capacity),
+            disk: DiskMonitor::new(root, &monitoring.mounts),
+            due: series.map(|series| Due::at_once(series.every)),
+        }
+    }
+
+    /// Reads what is due, and returns when it is to be called again.
+    pub fn tick(&mut self, now: Duration, readings: &Readings) -> Duration {
+        let (stay, usage) = (self.membership.stay(), kernel::usage());
+        let [cpu, memory, network, disk] = &mut self.due;
+        if cpu.is(now) {
+            let cpu = self.cpu.read(now, stay, usage);
+            readings.cpu.push(now, &cpu);
+            readings.cores.put(now, self.cpu.cores());
+        }
+        if memory.is(now) {
+            readings.memory.push(now, &self.memory.read(now, stay, usage));
+        }
+        if network.is(now) {
+            readings.network.push(now, &self.network.read(now));
+            readings.interfaces.put(now, self.network.interfaces());
+        }
+        if disk.is(now) {
+            readings.disk.push(now, &self.disk.read(now, stay));
+            readings.mounts.put(now, self.disk.mounts());
+        }
+        self.due.iter().map(|due| due.at).min().unwrap_or(Duration::MAX)
+    }
+
+    /// Goes on until the pool has come to its end, which unparks the thread.
+    pub fn run(mut self, shared: &Shared) {
+        let Ok(readings) = &shared.readings else { return };
+        while !shared.idle.has_ended() {
+            let next = self.tick(readings.now(), readings);
+            park_timeout(next.saturating_sub(readings.now()));
+        }
+    }
+}
+
+#[cfg(all(test, not(loom), not(miri)))]
+mod tests {
+    use super::{Due, Governor};
+    use crate::monitor::fixture::{Recording, Tree};
+    use crate::monitor::monitoring::Monitoring;
+    use crate::telemetry::counters::Counters;
+    use crate::telemetry::readings::Readings;
+    use crate::telemetry::record::Unavailable::{Garbled, Missing, NotYet, Unlimited, WentBack};
+    use crate::telemetry::snapshot::{PoolSnapshot, Snapshot};
+    use std::time::Duration;
+
+    #[test]
+    fn what_was_missed_is_not_made_up_for() {
+        let second = Duration::from_secs;
+        let mut due = Due::at_once(second(5));
+        assert!(due.is(second(1)));
+        assert!(!due.is(second(5)));
+        assert!(due.is(second(60)));
+        assert!(!due.is(second(64)));
+        assert!(due.is(second(65)));
+    }
+
+    /// A governor of a made-up machine, every reading of which is due at each tick.
+    struct Watched {
+        governor: Governor,
+        readings: Readings,
+    }
+
+    impl Watched {
+        fn new(tree: &Tree) -> Self {
+            let every = Duration::from_secs(1);
+            let monitoring = Monitoring::new()
+                .root(tree.root())
+                .cpu(every, 10)
+                .memory(every, 10)
+                .network(every, 10)
+                .disk(every, 10)
+                .mounts([tree.root().to_owned(), "/nonexistent".into()]);
+            let mounts = monitoring.mounts.clone();
+            let readings = Readings::new(monitoring.lengths(), 512, mounts);
+            Self { governor: Governor::new(&monitoring, 4), readings }
+        }
+
+        fn at(&mut self, at: Duration) -> Snapshot {
+            assert_eq!(self.governor.tick(at, &self.readings), at + Duration::from_secs(1));
+            let counters = Counters::default();
+            let pool = PoolSnapshot { num_threads: 0, idle: 0, searching: 0, counters };
+            Snapshot::new(pool, Ok(&self.readings))
+        }
+    }
+
+    fn replay(recording: &str) -> Vec<Snapshot> {
+        let (mut watched, mut snapshots) = (None, Vec::new());
+        Recording::parse(recording).play(|at, tree| {
+            snapshots.push(watched.get_or_insert_with(|| Watched::new(tree)).at(at));
+        });
+        snapshots
+    }
+
+    fn near(value: Result<f64, crate::Unavailable>, expected: f64) -> bool {
+        value.is_ok_and(|value| (value - expected).abs() < 1e-9)
+    }
+
+    #[test]
+    fn a_virtual_machine_with_version_1_groups_is_read() {
+        let [first, second, third] =
+            replay(include_str!("../tests/machines/firecracker-v1.txt")).try_into().unwrap();
+        assert_eq!(first.cpu.current.system_utilisation, Err(NotYet));
+        assert!(near(second.cpu.current.system_utilisation, 253.0 / 454.0));
+        assert!(near(third.cpu.current.system_utilisation, 100.0 / 454.0));
+        assert!(near(third.cpu.average.system_utilisation, (253.0 + 100.0) / 908.0));
+        assert!(near(third.cpu.peak.system_utilisation, 253.0 / 454.0));
+        assert_eq!(third.cores.iter().map(|core| core.0).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(third.cpu.current.quota, Err(Unlimited));
+        assert_eq!(third.cpu.current.throttled_periods, Ok(0));
+        // Version 2's files lie in the other hierarchy.
+        assert!(near(
+            second.cpu.current.group_pressure_some,
+            (5_875_665_647.0 - 5_875_639_885.0) / 2e6
+        ));
+        let memory = third.memory.current;
+        assert_eq!(memory.limit, Err(Unlimited));
+        assert_eq!(memory.limit_utilisation, Err(Unlimited));
+        assert_eq!(memory.available, Ok(24_200_796 << 10));
+        assert_eq!(memory.group_usage, Ok(1_088_524_288));
+        assert_eq!(memory.group_working_set, Ok(1_088_524_288 - 721_252_352));
+        assert_eq!(memory.process_resident, Ok(1848 << 10));
+        assert_eq!(third.network.current.received_bytes, Ok(1_470_951_465));
+        assert_eq!(third.network.current.send_rate, Ok(0.0));
+        // eth0 says -1.
+        assert_eq!(third.network.current.utilisation, Err(Missing));
+        assert!(near(third.disk.current.pressure_full, (77_097_063.0 - 77_095_661.0) / 2e6));
+    }
+
+    #[test]
+    fn a_container_with_version_2_groups_is_followed() {
+        let steps = replay(include_str!("../tests/machines/container-v2.txt"));
+        let [first, second, third, fourth] = steps.try_into().unwrap();
+        let cpu = first.cpu.current;
+        assert_eq!((cpu.quota, cpu.throttled), (Ok(1.5), Err(NotYet)));
+        assert_eq!((cpu.load_1m, cpu.load_5m, cpu.load_15m), (Ok(3.5), Ok(2.25), Ok(1.0)));
+        assert_eq!((cpu.periods, cpu.throttled_periods), (Ok(1000), Ok(100)));
+        assert_eq!(cpu.pressure_some, Err(Missing));
+        let cpu = second.cpu.current;
+        // Guests' time is part of the user's: 1000 ticks, of which 500 idle, 50 waiting, 50 stolen.
+        assert!(
+            near(cpu.system_utilisation, 0.4) && near(cpu.stolen, 0.05) && near(cpu.io_wait, 0.05)
+        );
+        assert_eq!(second.cores[0].0, 0);
+        assert_eq!(second.cores[1].0, 2);
+        assert!(
+            near(second.cores[0].1.utilisation, 1.0) && near(second.cores[1].1.utilisation, 0.0)
+        );
+        assert!(near(cpu.throttled, 0.5) && near(cpu.throttled_time, 3.5));
+        assert!(near(cpu.group_pressure_some, 0.5) && near(cpu.group_pressure_full, 0.2));
+        let memory = second.memory.current;
+        assert!(near(memory.utilisation, 0.875));
+        assert_eq!(memory.limit, Ok(1 << 30));
+        assert_eq!(memory.group_working_set, Ok(939_524_096 - 134_217_728));
+        assert!(near(memory.limit_utilisation, 0.75));
+        assert_eq!(memory.process_peak, Ok(200 << 20));
+        assert!(near(second.network.current.send_rate, 0.0));
+
+        // The quota is lifted, the counts begin anew, an interface is gone.
+        let cpu = third.cpu.current;
+        assert_eq!((cpu.quota, cpu.throttled), (Err(Unlimited), Err(WentBack)));
+        assert_eq!(third.memory.current.limit, Err(Unlimited));
+        assert_eq!(third.interfaces.iter().map(|row| &*row.0).collect::<Vec<_>>(), ["lo", "eth0"]);
+        let network = third.network.current;
+        assert!(near(network.receive_rate, 5e6) && near(network.send_rate, 125e6));
+        assert!(near(network.capacity, 125e6) && near(network.utilisation, 1.0));
+        assert_eq!(network.received_bytes, Ok(26_000_000 + 500));
+        assert_eq!((network.errors, network.drops), (Ok(4), Ok(6)));
+
+        // The process has been moved.
+        let cpu = fourth.cpu.current;
+        assert_eq!((cpu.quota, cpu.throttled_periods), (Ok(0.5), Ok(7)));
+        assert_eq!(cpu.throttled, Err(NotYet));
+        assert_eq!(fourth.memory.current.limit, Ok(256 << 20));
+        assert_eq!(fourth.memory.current.group_working_set, Ok(0));
+        assert_eq!(fourth.cpu.readings, 4);
+    }
+
+    #[test]
+    fn where_there_is_nothing_nothing_is_read() {
+        let tree = Tree::new();
+        let mut watched = Watched::new(&tree);
+        let snapshot = watched.at(Duration::ZERO);
+        assert_eq!(snapshot.cpu.current.system_utilisation, Err(Missing));
+        assert_eq!(snapshot.cpu.current.quota, Err(Unlimited));
+        assert_eq!(snapshot.memory.current.total, Err(Missing));
+        assert_eq!(snapshot.network.current.receive_rate, Err(Missing));
+        assert_eq!(snapshot.disk.current.read_rate, Err(Missing));
+        assert_eq!(snapshot.mounts[1].1.total, Err(Missing));
+        assert!(snapshot.mounts[0].1.total.is_ok());
+        assert!(snapshot.cpu.current.process_time.is_ok());
+    }
+
+    /// What stands in each file is cut off, mixed up, or something else.
+    #[test]
+    fn garbled_files_make_readings_unavailable_and_nothing_else() {
+        let text = include_str!("../tests/machines/container-v2.txt");
+        let whole = Recording::parse(text);
+        let mut random = 0x2545_f491_4f6c_dd1d_u64;
+        let mut next = move |below: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random % below.max(1) as u64) as usize
+        };
+        for _ in 0..60 {
+            let mut watched = None;
+            whole.play(|at, tree| {
+                let watched = watched.get_or_insert_with(|| Watched::new(tree));
+                for path in [
+                    "/proc/stat",
+                    "/proc/loadavg",
+                    "/proc/meminfo",
+                    "/proc/self/status",
+                    "/proc/self/io",
+                    "/proc/self/net/dev",
+                    "/proc/self/cgroup",
+                    "/proc/self/mountinfo",
+                    "/sys/fs/cgroup/cpu.max",
+                    "/sys/fs/cgroup/cpu.stat",
+                    "/sys/fs/cgroup/cpu.pressure",
+                    "/sys/fs/cgroup/memory.max",
+                    "/sys/fs/cgroup/memory.stat",
+                    "/sys/class/net/eth0/speed",
+                    "/proc/diskstats",
+                ] {
+                    let file = crate::monitor::file::below(tree.root(), path.as_ref());
+                    let mut bytes = std::fs::read(&file).unwrap_or_default();
+                    for _ in 0..next(4) {
+                        let at = next(bytes.len());
+                        match next(4) {
+                            0 => bytes.truncate(at),
+                            1 => bytes.extend_from_slice(b" 18446744073709551616\n-1 : x"),
+                            2 if !bytes.is_empty() => bytes[at] = next(256) as u8,
+                            _ => drop(bytes.splice(at..at, *b"18446744073709551615")),
+                        }
+                    }
+                    tree.write(path, bytes);
+                }
+                let snapshot = watched.at(at);
+                assert!(!snapshot.to_string().contains("NaN"));
+            });
+        }
+        let tree = Tree::new().file("/proc/stat", "cpu x\n").file("/proc/loadavg", "one two");
+        let cpu = Watched::new(&tree).at(Duration::ZERO).cpu.current;
+        assert_eq!((cpu.system_utilisation, cpu.load_1m), (Err(Garbled), Err(Garbled)));
+    }
+
+    #[test]
+    fn a_machine_of_256_cpus_is_seen_whole() {
+        let stat = |seconds: u64| {
+            let line = |name: String, busy: u64, all: u64| {
+                format!("cpu{name} {busy} 0 0 {} 0 0 0 0\n", all - busy)
+            };
+            let cpus = (0..256).map(|cpu| line(cpu.to_string(), seconds * cpu, seconds * 1000));
+            line(" ".into(), seconds * (0..256).sum::<u64>(), seconds * 256_000)
+                + &cpus.collect::<String>()
+        };
+        let tree = Tree::new().file("/proc/stat", stat(1));
+        let mut watched = Watched::new(&tree);
+        watched.at(Duration::ZERO);
+        tree.write("/proc/stat", stat(2));
+        let snapshot = watched.at(Duration::from_secs(1));
+        assert_eq!(snapshot.cores.len(), 256);
+        for (number, core) in snapshot.cores {
+            assert!(near(core.utilisation, number as f64 / 1000.0));
+        }
+    }
+}

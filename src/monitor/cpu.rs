@@ -1,0 +1,280 @@
+//! The CPUs: `/proc/stat`, `/proc/loadavg`, pressure, and what the control group may use of them.
+
+use crate::monitor::cgroup::{self, Stay, Version};
+use crate::monitor::file::{SystemFile, entry, lines, next, number, words};
+use crate::monitor::kernel::Usage;
+use crate::monitor::pressure::Pressure;
+use crate::monitor::quota::{CpuQuota, QuotaFiles};
+use crate::monitor::rate::{Growth, share};
+use crate::telemetry::history::Key;
+use crate::telemetry::machine::{Core, Cpu};
+use crate::telemetry::record::{Fact, Record, Unavailable};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub struct CpuMonitor {
+    stat: SystemFile,
+    load: SystemFile,
+    pressure: Pressure,
+    group: Group,
+    /// How many CPUs the process may run on.
+    usable: usize,
+    all: Option<Ticks>,
+    process: Growth,
+    cores: Cores,
+}
+
+impl CpuMonitor {
+    pub fn new(root: &Path, usable: usize) -> Self {
+        Self {
+            stat: SystemFile::new(root, "/proc/stat"),
+            load: SystemFile::new(root, "/proc/loadavg"),
+            pressure: Pressure::new(root, "/proc/pressure/cpu"),
+            group: Group::new(root),
+            usable: usable.max(1),
+            all: None,
+            process: Growth::default(),
+            cores: Cores::default(),
+        }
+    }
+
+    pub fn read(&mut self, at: Duration, stay: Stay, usage: Fact<Usage>) -> Cpu {
+        let mut cpu = Cpu::unavailable(Unavailable::NotYet);
+        self.read_stat(&mut cpu);
+        self.read_load(&mut cpu);
+        (cpu.pressure_some, cpu.pressure_full) = self.pressure.read(at);
+        self.group.read(at, stay, &mut cpu);
+        self.read_usage(at, usage, &mut cpu);
+        cpu
+    }
+
+    /// Each CPU that is online, at the last reading.
+    pub fn cores(&self) -> &[(Key, Core)] {
+        &self.cores.rows
+    }
+
+    fn read_stat(&mut self, cpu: &mut Cpu) {
+        let text = self.stat.read();
+        // The first line is the sum, those of the CPUs follow.
+        let mut ticks = lines(text.unwrap_or_default()).map_while(Ticks::parse);
+        let all = text.and_then(|_| match ticks.next() {
+            Some((None, ticks)) => ticks,
+            _ => Err(Unavailable::Garbled),
+        });
+        let shares = Shares::between(&mut self.all, all);
+        cpu.system_utilisation = shares.map(|shares| shares.busy);
+        cpu.io_wait = shares.map(|shares| shares.io_wait);
+        cpu.stolen = shares.map(|shares| shares.stolen);
+        self.cores.update(ticks);
+    }
+
+    fn read_load(&mut self, cpu: &mut Cpu) {
+        let text = self.load.read();
+        let mut words = words(text.unwrap_or_default());
+        let mut load = || text.and_then(|_| next(&mut words));
+        (cpu.load_1m, cpu.load_5m, cpu.load_15m) = (load(), load(), load());
+    }
+
+    fn read_usage(&mut self, at: Duration, usage: Fact<Usage>, cpu: &mut Cpu) {
+        cpu.process_time = usage.map(|usage| usage.cpu_time.as_secs_f64());
+        cpu.voluntary_switches = usage.map(|usage| usage.voluntary_switches);
+        cpu.involuntary_switches = usage.map(|usage| usage.involuntary_switches);
+        let micros = usage.map(|usage| usage.cpu_time.as_micros() as u64);
+        cpu.process_cpus = self.process.rate(at, micros).map(|micros| micros / 1e6);
+        let usable = cpu.quota.map_or(self.usable as f64, |quota| quota.min(self.usable as f64));
+        cpu.process_utilisation = cpu.process_cpus.map(|cpus| cpus / usable);
+    }
+}
+
+/// What was read of each CPU.
+#[derive(Default)]
+struct Cores {
+    last: Vec<(usize, Option<Ticks>)>,
+    rows: Vec<(Key, Core)>,
+}
+
+impl Cores {
+    fn update(&mut self, ticks: impl Iterator<Item = (Option<usize>, Fact<Ticks>)>) {
+        self.rows.clear();
+        for (number, ticks) in ticks {
+            let Some(number) = number else { continue };
+            let row = self.rows.len();
+            // In the same order as last time, unless one has gone or come.
+            match self.last.get_mut(row) {
+                Some(last) if last.0 == number => {}
+                Some(last) => *last = (number, None),
+                None => self.last.push((number, None)),
+            }
+            let shares = Shares::between(&mut self.last[row].1, ticks);
+            let core = Core {
+                utilisation: shares.map(|shares| shares.busy),
+                stolen: shares.map(|shares| shares.stolen),
+            };
+            self.rows.push((Key::number(number), core));
+        }
+        self.last.truncate(self.rows.len());
+    }
+}
+
+/// Clock ticks since the start of the machine, by what they were spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ticks {
+    all: u64,
+    idle: u64,
+    io_wait: u64,
+    stolen: u64,
+}
+
+impl Ticks {
+    /// Of a line `cpuN user nice system idle iowait irq softirq steal guest guest_nice`, of which
+    /// old kernels lack the end, and guests' time is part of the user's.
+    fn parse(line: &[u8]) -> Option<(Option<usize>, Fact<Self>)> {
+        let mut words = words(line);
+        let name = words.next()?.strip_prefix(b"cpu")?;
+        let cpu = if name.is_empty() { None } else { Some(number(name).ok()?) };
+        let mut counts = [0_u64; 8];
+        let mut found = 0;
+        for (count, word) in counts.iter_mut().zip(words) {
+            match number(word) {
+                Ok(number) => *count = number,
+                Err(why) => return Some((cpu, Err(why))),
+            }
+            found += 1;
+        }
+        if found < 4 {
+            return Some((cpu, Err(Unavailable::Garbled)));
+        }
+        let all = counts.iter().try_fold(0_u64, |sum, &count| sum.checked_add(count));
+        let [_, _, _, idle, io_wait, _, _, stolen] = counts;
+        let ticks = all.map(|all| Self { all, idle, io_wait, stolen });
+        Some((cpu, ticks.ok_or(Unavailable::Garbled)))
+    }
+}
+
+/// Of the time between two readings.
+#[derive(Clone, Copy)]
+struct Shares {
+    busy: f64,
+    io_wait: f64,
+    stolen: f64,
+}
+
+impl Shares {
+    fn between(last: &mut Option<Ticks>, ticks: Fact<Ticks>) -> Fact<Self> {
+        let before = std::mem::replace(last, ticks.ok());
+        let (ticks, before) = (ticks?, before.ok_or(Unavailable::NotYet)?);
+        let all = ticks.all.checked_sub(before.all).ok_or(Unavailable::WentBack)?;
+        if all == 0 {
+            return Err(Unavailable::NotYet);
+        }
+        // Both may go back a little by themselves (proc_stat(5)).
+        let idle = ticks.idle.saturating_sub(before.idle);
+        let io_wait = ticks.io_wait.saturating_sub(before.io_wait);
+        let stolen = ticks.stolen.saturating_sub(before.stolen);
+        let busy = all.saturating_sub(idle + io_wait + stolen);
+        Ok(Self {
+            busy: share(busy, all),
+            io_wait: share(io_wait, all),
+            stolen: share(stolen, all),
+        })
+    }
+}
+
+/// The process's control group and those above it.
+struct Group {
+    root: PathBuf,
+    stay: Stay,
+    levels: Vec<Level>,
+    pressure: Option<Pressure>,
+    /// Of the level that counts.
+    periods: Growth,
+    throttled: Growth,
+    counted: usize,
+}
+
+struct Level {
+    version: Version,
+    quota: QuotaFiles,
+    stat: SystemFile,
+}
+
+impl Group {
+    fn new(root: &Path) -> Self {
+        Self {
+            root: root.into(),
+            stay: Stay::default(),
+            levels: Vec::new(),
+            pressure: None,
+            periods: Growth::default(),
+            throttled: Growth::default(),
+            counted: 0,
+        }
+    }
+
+    fn read(&mut self, at: Duration, stay: Stay, cpu: &mut Cpu) {
+        if self.stay != stay {
+            self.stay = stay;
+            self.find();
+        }
+        let mut tightest: Option<(usize, CpuQuota)> = None;
+        for (index, level) in self.levels.iter_mut().enumerate() {
+            if let Some(quota) = level.quota.read()
+                && tightest.is_none_or(|(_, tightest)| quota.compare(&tightest).is_lt())
+            {
+                tightest = Some((index, quota));
+            }
+        }
+        cpu.quota = tightest.map(|(_, quota)| quota.cpus()).ok_or(Unavailable::Unlimited);
+        self.read_throttling(at, tightest.map(|(index, _)| index), cpu);
+        (cpu.group_pressure_some, cpu.group_pressure_full) = match &mut self.pressure {
+            Some(pressure) => pressure.read(at),
+            None => (Err(Unavailable::Missing), Err(Unavailable::Missing)),
+        };
+    }
+
+    fn find(&mut self) {
+        let levels = cgroup::levels(&self.root, "cpu");
+        let innermost = levels.iter().find(|level| level.version == Version::Two);
+        self.pressure = innermost.map(|level| Pressure::new(&level.directory, "cpu.pressure"));
+        let level = |level: &cgroup::Level| Level {
+            version: level.version,
+            quota: QuotaFiles::new(level),
+            stat: SystemFile::new(&level.directory, "cpu.stat"),
+        };
+        self.levels = levels.iter().map(level).collect();
+        (self.periods, self.throttled) = Default::default();
+    }
+
+    fn read_throttling(&mut self, at: Duration, tightest: Option<usize>, cpu: &mut Cpu) {
+        let mut candidates = match tightest {
+            Some(index) => index..index + 1,
+            // A hierarchy without the controller counts no periods.
+            None => 0..self.levels.len(),
+        };
+        let found = candidates.find_map(|index| {
+            let level = &mut self.levels[index];
+            let text = level.stat.read().ok()?;
+            let periods = entry(text, "nr_periods").ok()?;
+            let nanoseconds = match level.version {
+                Version::One => entry(text, "throttled_time"),
+                Version::Two => entry(text, "throttled_usec").map(|time| time.saturating_mul(1000)),
+            };
+            Some((index, periods, entry(text, "nr_throttled"), nanoseconds))
+        });
+        let missing = (self.counted, Err(Unavailable::Missing), Err(Unavailable::Missing), None);
+        let (index, periods, throttled, time) = match found {
+            Some((index, periods, throttled, time)) => (index, Ok(periods), throttled, Some(time)),
+            None => missing,
+        };
+        if index != self.counted {
+            self.counted = index;
+            (self.periods, self.throttled) = Default::default();
+        }
+        (cpu.periods, cpu.throttled_periods) = (periods, throttled);
+        cpu.throttled_time =
+            time.unwrap_or(Err(Unavailable::Missing)).map(|time| time as f64 / 1e9);
+        let (periods, throttled) = (self.periods.by(at, periods), self.throttled.by(at, throttled));
+        cpu.throttled =
+            periods.and_then(|periods| throttled.map(|throttled| share(throttled.by, periods.by)));
+    }
+}

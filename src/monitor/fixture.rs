@@ -1,0 +1,79 @@
+//! The root directory of a made-up machine, for tests, and recorded ones.
+
+use crate::monitor::file::below;
+use crate::sync::statistic::{AtomicU64, Ordering};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Removed at the end.
+pub struct Tree(PathBuf);
+
+impl Tree {
+    pub fn new() -> Self {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let root = std::env::temp_dir().join(format!("filch-{}-{number}", std::process::id()));
+        fs::create_dir(&root).unwrap();
+        Self(root)
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.write(path, content);
+        self
+    }
+
+    /// What is open stays the same file.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = below(&self.0, Path::new(path));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    pub fn remove(&self, path: &str) {
+        fs::remove_file(below(&self.0, Path::new(path))).unwrap();
+    }
+}
+
+/// A machine as `scripts/record-machine` prints it: `@ seconds`, then what has changed, each file after
+/// `> path`.
+pub struct Recording<'t> {
+    steps: Vec<(Duration, Vec<(&'t str, String)>)>,
+}
+
+impl<'t> Recording<'t> {
+    pub fn parse(text: &'t str) -> Self {
+        let mut steps = Vec::new();
+        for line in text.lines() {
+            if let Some(seconds) = line.strip_prefix("@ ") {
+                steps.push((Duration::from_secs(seconds.parse().unwrap()), Vec::new()));
+                continue;
+            }
+            let (_, files): &mut (_, Vec<(&str, String)>) = steps.last_mut().unwrap();
+            match line.strip_prefix("> ") {
+                Some(path) => files.push((path, String::new())),
+                None => files.last_mut().unwrap().1.extend([line, "\n"]),
+            }
+        }
+        Self { steps }
+    }
+
+    /// Calls `f` with the machine as it was at each time.
+    pub fn play(&self, mut f: impl FnMut(Duration, &Tree)) {
+        let tree = Tree::new();
+        for (at, files) in &self.steps {
+            files.iter().for_each(|(path, content)| tree.write(path, content));
+            f(*at, &tree);
+        }
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

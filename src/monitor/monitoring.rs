@@ -1,0 +1,194 @@
+//! What a pool reads of its machine, and how often.
+
+use crate::telemetry::readings::Lengths;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a pool reads of its machine, and how often; for
+/// [`ThreadPoolBuilder::monitoring`](crate::ThreadPoolBuilder::monitoring).
+///
+/// A thread of its own does that: it sleeps until the next reading is due, and costs about 20
+/// microseconds of CPU time a second with these defaults.
+///
+/// # Examples
+///
+/// ```
+/// use filch::Monitoring;
+/// use std::time::Duration;
+///
+/// let pool = filch::ThreadPoolBuilder::new()
+///     .num_threads(2)
+///     .monitoring(Monitoring::new().cpu(Duration::from_secs(1), 600).mounts(["/", "/tmp"]))
+///     .build()?;
+/// let busy = pool.snapshot().cpu.current.system_utilisation;
+/// # let _ = busy;
+/// # Ok::<(), filch::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Monitoring {
+    pub(crate) on: bool,
+    pub(crate) cpu: Series,
+    pub(crate) memory: Series,
+    pub(crate) network: Series,
+    pub(crate) disk: Series,
+    pub(crate) network_capacity: Option<f64>,
+    pub(crate) mounts: Vec<PathBuf>,
+    pub(crate) root: PathBuf,
+}
+
+/// How often something is read, and how many readings are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Series {
+    pub every: Duration,
+    pub readings: usize,
+}
+
+/// Ten minutes of CPU readings, an hour of those of disks.
+const READINGS: usize = 120;
+/// More would cost more memory than anybody means.
+const MOST_READINGS: usize = 1 << 20;
+/// Clock ticks, in which the kernel counts, are as long as that.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+impl Monitoring {
+    /// CPU and memory every 5 seconds, the network every 10, the disks every 30 and the file system
+    /// of `/`; of each the last 120 readings are kept.
+    pub fn new() -> Self {
+        let every = |seconds| Series { every: Duration::from_secs(seconds), readings: READINGS };
+        Self {
+            on: true,
+            cpu: every(5),
+            memory: every(5),
+            network: every(10),
+            disk: every(30),
+            network_capacity: None,
+            mounts: vec!["/".into()],
+            root: "/".into(),
+        }
+    }
+
+    /// Nothing, and no thread.
+    pub fn off() -> Self {
+        Self { on: false, ..Self::new() }
+    }
+
+    /// How often the CPUs are read, and how many readings are kept. An interval below 10 ms, or no
+    /// reading, is an error when the pool is built; so for the others.
+    pub fn cpu(mut self, every: Duration, readings: usize) -> Self {
+        self.cpu = Series { every, readings };
+        self
+    }
+
+    /// As [`cpu`](Self::cpu), for memory.
+    pub fn memory(mut self, every: Duration, readings: usize) -> Self {
+        self.memory = Series { every, readings };
+        self
+    }
+
+    /// As [`cpu`](Self::cpu), for the network.
+    pub fn network(mut self, every: Duration, readings: usize) -> Self {
+        self.network = Series { every, readings };
+        self
+    }
+
+    /// As [`cpu`](Self::cpu), for the disks.
+    pub fn disk(mut self, every: Duration, readings: usize) -> Self {
+        self.disk = Series { every, readings };
+        self
+    }
+
+    /// What the network can carry, in bytes a second each way. Default: what the drivers say, if
+    /// they do. Anything but a positive number is an error when the pool is built.
+    pub fn network_capacity(mut self, bytes_per_second: f64) -> Self {
+        self.network_capacity = Some(bytes_per_second);
+        self
+    }
+
+    /// The directories whose file systems are watched. Default: `/`. One that doesn't exist is no
+    /// error: its readings aren't there until it does.
+    pub fn mounts<P: Into<PathBuf>>(mut self, mounts: impl IntoIterator<Item = P>) -> Self {
+        self.mounts = mounts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The directory in which `proc` and `sys` are to be found. Default: `/`. For a container that
+    /// has its host's somewhere else, and for tests.
+    pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
+        self.root = root.into();
+        self
+    }
+
+    /// What is wrong with it, if anything.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let series = [
+            ("cpu", self.cpu),
+            ("memory", self.memory),
+            ("network", self.network),
+            ("disk", self.disk),
+        ];
+        for (name, Series { every, readings }) in series {
+            if every < SHORTEST {
+                return Some(format!("reads {name} every {every:?}; the least is {SHORTEST:?}"));
+            }
+            if !(1..=MOST_READINGS).contains(&readings) {
+                return Some(format!(
+                    "keeps {readings} readings of {name}; 1 to {MOST_READINGS} can be kept"
+                ));
+            }
+        }
+        let capacity = self.network_capacity.unwrap_or(1.0);
+        (!capacity.is_finite() || capacity <= 0.0).then(|| {
+            format!(
+                "has a network_capacity of {capacity} bytes a second; give a positive number, or \
+                 none to go by the drivers"
+            )
+        })
+    }
+
+    pub(crate) fn lengths(&self) -> Lengths {
+        Lengths {
+            cpu: self.cpu.readings,
+            memory: self.memory.readings,
+            network: self.network.readings,
+            disk: self.disk.readings,
+        }
+    }
+}
+
+impl Default for Monitoring {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{MOST_READINGS, Monitoring, SHORTEST};
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    #[test]
+    fn the_defaults_are_these() {
+        let default = Monitoring::default();
+        let every = [default.cpu, default.memory, default.network, default.disk];
+        assert_eq!(every.map(|series| series.every.as_secs()), [5, 5, 10, 30]);
+        assert!(every.iter().all(|series| series.readings == 120));
+        assert_eq!((default.on, default.network_capacity), (true, None));
+        assert_eq!((default.mounts, default.root), (vec![PathBuf::from("/")], "/".into()));
+        assert!(!Monitoring::off().on);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        let new = Monitoring::new;
+        let fault = |monitoring: Monitoring| monitoring.fault().unwrap_or_default();
+        assert_eq!(new().fault(), None);
+        assert!(fault(new().cpu(Duration::ZERO, 1)).contains("cpu every 0ns"));
+        assert!(fault(new().memory(SHORTEST, 0)).contains("0 readings of memory"));
+        assert!(fault(new().network(SHORTEST, MOST_READINGS + 1)).contains("of network"));
+        assert_eq!(new().disk(SHORTEST, MOST_READINGS).fault(), None);
+        for capacity in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(fault(new().network_capacity(capacity)).contains("network_capacity"));
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! What a reading is made of: named numbers with a unit, each there or with a reason why not.
+
+use std::fmt;
+
+/// Why a number isn't there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// It has not been read, or only once, and it takes two readings.
+    NotYet,
+    /// The pool doesn't monitor this.
+    Off,
+    /// The system has no such file, or no such entry in it.
+    Missing,
+    /// The process may not read the file.
+    Denied,
+    /// The file can't be read, for another reason.
+    Unreadable,
+    /// The file holds something else than expected.
+    Garbled,
+    /// A count has gone back since the last reading: whatever counts began anew.
+    WentBack,
+    /// There is no limit.
+    Unlimited,
+}
+
+impl Unavailable {
+    const ALL: [Self; 8] = [
+        Self::NotYet,
+        Self::Off,
+        Self::Missing,
+        Self::Denied,
+        Self::Unreadable,
+        Self::Garbled,
+        Self::WentBack,
+        Self::Unlimited,
+    ];
+
+    fn code(self) -> u64 {
+        1 + self as u64
+    }
+
+    /// None stands for a number that is there.
+    fn of_code(code: u64) -> Option<Self> {
+        let index = code.checked_sub(1)?;
+        Some(Self::ALL.get(index as usize).copied().unwrap_or(Self::Garbled))
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotYet => "not read yet",
+            Self::Off => "not monitored",
+            Self::Missing => "not on this system",
+            Self::Denied => "permission denied",
+            Self::Unreadable => "unreadable",
+            Self::Garbled => "garbled",
+            Self::WentBack => "counter went back",
+            Self::Unlimited => "no limit",
+        })
+    }
+}
+
+impl std::error::Error for Unavailable {}
+
+/// A number, or why there is none.
+pub type Fact<T> = Result<T, Unavailable>;
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unit {
+    /// A share, 1 being all.
+    Ratio,
+    /// As many CPUs' whole time.
+    Cpus,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+    /// Bytes a second.
+    BytesPerSecond,
+    /// Things that the name says.
+    Count,
+}
+
+/// What is known of each value of a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Field {
+    /// As the field of the struct.
+    pub name: &'static str,
+    /// Of the value.
+    pub unit: Unit,
+    /// Whether it only grows: a count since some beginning.
+    pub is_total: bool,
+    /// What it means.
+    pub help: &'static str,
+}
+
+/// The types of numbers in readings.
+pub trait Number: Copy {
+    fn to_bits(self) -> u64;
+    fn from_bits(bits: u64) -> Self;
+    fn to_f64(self) -> f64;
+    fn from_f64(number: f64) -> Self;
+}
+
+impl Number for u64 {
+    fn to_bits(self) -> u64 {
+        self
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        bits
+    }
+
+    fn to_f64(self) -> f64 {
+        self as f64
+    }
+
+    fn from_f64(number: f64) -> Self {
+        number.round() as Self
+    }
+}
+
+impl Number for f64 {
+    fn to_bits(self) -> u64 {
+        self.to_bits()
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        Self::from_bits(bits)
+    }
+
+    fn to_f64(self) -> f64 {
+        self
+    }
+
+    fn from_f64(number: f64) -> Self {
+        number
+    }
+}
+
+/// A reading: a struct of numbers, of which each is there or not.
+///
+/// # Examples
+///
+/// What `Display` makes of it in another form:
+///
+/// ```
+/// use filch::Record;
+///
+/// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+/// let memory = pool.snapshot().memory.current;
+/// for (field, value) in filch::Memory::FIELDS.iter().zip(memory.values()) {
+///     if let Ok(value) = value {
+///         println!("memory_{} {value}", field.name);
+///     }
+/// }
+/// # Ok::<(), filch::Error>(())
+/// ```
+pub trait Record: Copy {
+    /// Of the whole, in lower case: `cpu`.
+    const NAME: &'static str;
+    /// In the order of the struct.
+    const FIELDS: &'static [Field];
+
+    /// One of which nothing is there.
+    fn unavailable(why: Unavailable) -> Self;
+
+    /// The value of each field.
+    fn values(&self) -> Vec<Result<f64, Unavailable>>;
+
+    /// The mean of each field over those readings in which it is there. Totals: the last one.
+    fn average(records: &[Self]) -> Self;
+
+    /// The highest value of each field.
+    fn peak(records: &[Self]) -> Self;
+
+    /// Two words a field.
+    #[doc(hidden)]
+    fn words(&self) -> impl Iterator<Item = u64>;
+
+    #[doc(hidden)]
+    fn from_words(words: &[u64]) -> Self;
+}
+
+/// How many words a record takes.
+pub const fn width<T: Record>() -> usize {
+    2 * T::FIELDS.len()
+}
+
+pub fn to_words<N: Number>(fact: Fact<N>) -> [u64; 2] {
+    match fact {
+        Ok(number) => [0, number.to_bits()],
+        Err(why) => [why.code(), 0],
+    }
+}
+
+pub fn of_words<N: Number>(words: &[u64]) -> Fact<N> {
+    match words {
+        [code, bits, ..] => Unavailable::of_code(*code).map_or(Ok(N::from_bits(*bits)), Err),
+        _ => Err(Unavailable::NotYet),
+    }
+}
+
+/// The newest of these as it is, if it only grows, else what `reduce` makes of those that are there.
+pub fn reduce<N: Number>(
+    facts: impl Iterator<Item = Fact<N>> + Clone,
+    is_total: bool,
+    reduce: impl FnOnce(&mut dyn Iterator<Item = f64>) -> Option<f64>,
+) -> Fact<N> {
+    let newest = facts.clone().last().unwrap_or(Err(Unavailable::NotYet));
+    if is_total {
+        return newest;
+    }
+    match reduce(&mut facts.filter_map(Result::ok).map(Number::to_f64)) {
+        Some(number) => Ok(N::from_f64(number)),
+        None => newest,
+    }
+}
+
+pub fn mean(numbers: &mut dyn Iterator<Item = f64>) -> Option<f64> {
+    let (count, sum) = numbers.fold((0, 0.0), |(count, sum), number| (count + 1, sum + number));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+pub fn highest(numbers: &mut dyn Iterator<Item = f64>) -> Option<f64> {
+    numbers.reduce(f64::max)
+}
+
+/// Makes [`Record`]s. Each field is a `gauge`, which goes up and down, or a `total`, which only grows.
+macro_rules! records {
+    ($(
+        $(#[$struct_doc:meta])*
+        $title:literal
+        pub struct $name:ident {
+            $($(#[doc = $help:literal])+ $kind:ident $field:ident: $type:ty = $unit:ident,)*
+        }
+    )*) => {$(
+        $(#[$struct_doc])*
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[doc = $help])+ pub $field: Result<$type, $crate::telemetry::record::Unavailable>,)*
+        }
+
+        impl $crate::telemetry::record::Record for $name {
+            const NAME: &'static str = $title;
+            const FIELDS: &'static [$crate::telemetry::record::Field] = &[$(
+                $crate::telemetry::record::Field {
+                    name: stringify!($field),
+                    unit: $crate::telemetry::record::Unit::$unit,
+                    is_total: $crate::telemetry::record::records!(@ $kind),
+                    help: concat!($($help),+).trim_ascii_start(),
+                },
+            )*];
+
+            fn unavailable(why: $crate::telemetry::record::Unavailable) -> Self {
+                Self { $($field: Err(why),)* }
+            }
+
+            fn values(&self) -> Vec<Result<f64, $crate::telemetry::record::Unavailable>> {
+                vec![$(self.$field.map($crate::telemetry::record::Number::to_f64),)*]
+            }
+
+            fn average(records: &[Self]) -> Self {
+                use $crate::telemetry::record::{mean, reduce};
+                Self { $($field: {
+                    let facts = records.iter().map(|record| record.$field);
+                    reduce(facts, $crate::telemetry::record::records!(@ $kind), mean)
+                },)* }
+            }
+
+            fn peak(records: &[Self]) -> Self {
+                use $crate::telemetry::record::{highest, reduce};
+                Self { $($field: {
+                    let facts = records.iter().map(|record| record.$field);
+                    reduce(facts, $crate::telemetry::record::records!(@ $kind), highest)
+                },)* }
+            }
+
+            fn words(&self) -> impl Iterator<Item = u64> {
+                [$($crate::telemetry::record::to_words(self.$field),)*].into_iter().flatten()
+            }
+
+            fn from_words(words: &[u64]) -> Self {
+                let mut fields = words.chunks(2);
+                Self { $($field: {
+                    $crate::telemetry::record::of_words(fields.next().unwrap_or_default())
+                },)* }
+            }
+        }
+    )*};
+    (@ gauge) => { false };
+    (@ total) => { true };
+}
+
+pub(crate) use records;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Record, Unavailable, width};
+
+    records! {
+        /// For the tests.
+        "sample"
+        pub struct Sample {
+            /// Goes up
+            /// and down.
+            gauge level: f64 = Ratio,
+            /// Only grows.
+            total count: u64 = Bytes,
+        }
+    }
+
+    fn sample(level: Result<f64, Unavailable>, count: u64) -> Sample {
+        Sample { level, count: Ok(count) }
+    }
+
+    #[test]
+    fn records_survive_as_words() {
+        for record in Unavailable::ALL
+            .map(Sample::unavailable)
+            .into_iter()
+            .chain([sample(Ok(-0.5), u64::MAX), sample(Ok(f64::MAX), 0)])
+        {
+            let words: Vec<_> = record.words().collect();
+            assert_eq!(words.len(), width::<Sample>());
+            assert_eq!(Sample::from_words(&words), record);
+        }
+        assert_eq!(Sample::from_words(&[9, 0]).level, Err(Unavailable::Garbled));
+        assert_eq!(Sample::from_words(&[]), Sample::unavailable(Unavailable::NotYet));
+    }
+
+    #[test]
+    fn fields_say_what_they_are() {
+        assert_eq!(Sample::FIELDS[0].help, "Goes up and down.");
+        assert!(!Sample::FIELDS[0].is_total && Sample::FIELDS[1].is_total);
+    }
+
+    #[test]
+    fn gauges_have_averages_and_peaks_of_what_is_there_and_totals_the_last_value() {
+        let missing = Err(Unavailable::Missing);
+        let records = [sample(Ok(1.0), 7), sample(missing, 8), sample(Ok(0.5), 9)];
+        assert_eq!(Sample::average(&records), sample(Ok(0.75), 9));
+        assert_eq!(Sample::peak(&records), sample(Ok(1.0), 9));
+        assert_eq!(Sample::average(&records[1..2]).level, missing);
+        assert_eq!(Sample::peak(&[]), Sample::unavailable(Unavailable::NotYet));
+    }
+}

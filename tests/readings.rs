@@ -1,0 +1,268 @@
+//! What the monitors read is what the kernel says by other means. Alone in its binary: the process's
+//! figures are those of these tests alone.
+#![cfg(all(target_os = "linux", not(miri), not(loom)))]
+
+mod common;
+
+use common::*;
+use filch::{Monitoring, Record, Snapshot, ThreadPool, Unavailable};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::RefCell;
+use std::hint::black_box;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// One at a time: they look at the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> (MutexGuard<'static, ()>, Dog) {
+    (ALONE.lock().unwrap_or_else(PoisonError::into_inner), Dog::alone())
+}
+
+const EVERY: Duration = Duration::from_millis(50);
+
+fn often() -> Monitoring {
+    Monitoring::new().cpu(EVERY, 20).memory(EVERY, 20).network(EVERY, 20).disk(EVERY, 20)
+}
+
+fn pool(monitoring: Monitoring) -> ThreadPool {
+    builder(2).monitoring(monitoring).build().unwrap()
+}
+
+/// The first snapshot of which that is true.
+fn wait_for(pool: &ThreadPool, is_there: impl Fn(&Snapshot) -> bool) -> Snapshot {
+    let found = RefCell::new(None);
+    wait_until(|| {
+        let snapshot = pool.snapshot();
+        let is_there = is_there(&snapshot);
+        found.replace(Some(snapshot));
+        is_there
+    });
+    found.into_inner().unwrap()
+}
+
+fn output(command: &str, arguments: &[&str]) -> Option<String> {
+    match Command::new(command).args(arguments).output() {
+        Ok(output) if output.status.success() => Some(String::from_utf8(output.stdout).unwrap()),
+        _ => {
+            println!("SKIPPED: no {command} on this machine");
+            None
+        }
+    }
+}
+
+fn near(ours: u64, theirs: u64, tolerance: u64) -> bool {
+    ours.abs_diff(theirs) <= tolerance
+}
+
+#[test]
+fn the_process_has_used_as_much_cpu_and_memory_as_ps_says() {
+    let _alone = alone();
+    let ballast = black_box(vec![1_u8; 64 << 20]);
+    let pool = pool(often());
+    // However long that takes beside others.
+    while !pool.snapshot().cpu.current.process_time.is_ok_and(|time| time >= 1.4) {
+        black_box(fib(20));
+    }
+    let snapshot = wait_for(&pool, |snapshot| {
+        snapshot.memory.current.process_resident.is_ok_and(|bytes| bytes > 64 << 20)
+    });
+    let id = std::process::id().to_string();
+    let Some(text) = output("ps", &["-o", "rss=,cputimes=", "-p", &id]) else { return };
+    let mut words = text.split_whitespace().map(|word| word.parse::<u64>().unwrap());
+    let (resident, seconds) = (words.next().unwrap() << 10, words.next().unwrap());
+    let ours = snapshot.memory.current.process_resident.unwrap();
+    assert!(near(ours, resident, 4 << 20), "{ours} bytes, ps says {resident}");
+    assert!(snapshot.memory.current.process_peak.unwrap() >= ours);
+    // ps rounds down, and time goes on.
+    let time = snapshot.cpu.current.process_time.unwrap();
+    assert!(near(time as u64, seconds, 1), "{time} s, ps says {seconds}");
+    drop(ballast);
+}
+
+#[test]
+fn a_busy_thread_shows_as_a_busy_cpu() {
+    let _alone = alone();
+    let pool = pool(often());
+    let end = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| while end.load(Ordering::Relaxed) == 0 {});
+        // A tenth of a CPU is an order of magnitude less than what it uses.
+        let busy = wait_for(&pool, |snapshot| snapshot.cpu.readings == 20).cpu.average;
+        end.store(1, Ordering::Relaxed);
+        assert!(busy.process_cpus.unwrap() > 0.1, "{busy:?}");
+        assert!(busy.system_utilisation.unwrap() > 0.05, "{busy:?}");
+    });
+}
+
+#[test]
+fn the_file_system_is_as_full_as_df_says() {
+    let _alone = alone();
+    let pool = pool(often().mounts(["/"]));
+    let snapshot = wait_for(&pool, |snapshot| !snapshot.mounts.is_empty());
+    let (path, mount) = &snapshot.mounts[0];
+    assert_eq!(path.to_str(), Some("/"));
+    let Some(text) = output("df", &["-B1", "--output=size,used,avail", "/"]) else { return };
+    let theirs = text.lines().nth(1).unwrap().split_whitespace();
+    let theirs: Vec<u64> = theirs.map(|word| word.parse().unwrap()).collect();
+    let ours = [mount.total, mount.used, mount.free].map(Result::unwrap);
+    // Others write meanwhile.
+    assert!(ours.iter().zip(theirs).all(|(&ours, theirs)| near(ours, theirs, 1 << 30)), "{ours:?}");
+}
+
+#[test]
+fn what_goes_through_the_loopback_is_counted_as_ip_counts_it() {
+    let _alone = alone();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = socket.local_addr().unwrap();
+    let pool = pool(often());
+    let received = |snapshot: &Snapshot| {
+        let lo = snapshot.interfaces.iter().find(|interface| interface.0 == "lo");
+        lo.and_then(|lo| lo.1.received_bytes.ok())
+    };
+    let before = received(&wait_for(&pool, |snapshot| received(snapshot).is_some())).unwrap();
+    (0..1000).for_each(|_| drop(socket.send_to(&[0; 1000], to)));
+    let after = wait_for(&pool, |snapshot| received(snapshot) >= Some(before + 1_000_000));
+    let all = after.network.current.received_bytes.unwrap();
+    let others = after.interfaces.iter().filter(|interface| interface.0 != "lo");
+    assert_eq!(others.map(|other| other.1.received_bytes.unwrap()).sum::<u64>(), all);
+    let Some(text) = output("ip", &["-s", "link", "show", "lo"]) else { return };
+    let mut lines = text.lines().skip_while(|line| !line.trim_start().starts_with("RX:")).skip(1);
+    let theirs = lines.next().unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    assert!(near(received(&after).unwrap(), theirs, 100_000));
+}
+
+#[test]
+fn what_the_process_writes_is_counted() {
+    let _alone = alone();
+    let pool = pool(often());
+    let written = |snapshot: &Snapshot| snapshot.disk.current.written_bytes.ok();
+    wait_until(|| pool.snapshot().disk.at.is_some());
+    let Some(before) = written(&pool.snapshot()) else {
+        return println!(
+            "SKIPPED: /proc/self/io {}",
+            pool.snapshot().disk.current.written_bytes.unwrap_err()
+        );
+    };
+    let file = std::env::temp_dir().join(format!("filch-readings-{}", std::process::id()));
+    std::fs::write(&file, vec![7_u8; 8 << 20]).unwrap();
+    let on_disk = std::fs::File::open(&file).unwrap().sync_all();
+    std::fs::remove_file(&file).unwrap();
+    on_disk.unwrap();
+    let text = output("stat", &["-f", "-c", "%T", std::env::temp_dir().to_str().unwrap()]);
+    if text.is_some_and(|kind| kind.trim() == "tmpfs") {
+        return println!("SKIPPED: the folder for temporary files is in memory");
+    }
+    wait_for(&pool, |snapshot| written(snapshot) >= Some(before + (8 << 20)));
+}
+
+#[test]
+fn a_history_grows_to_its_length_in_order() {
+    let _alone = alone();
+    let pool = pool(often().memory(Duration::from_millis(10), 5));
+    wait_until(|| pool.history::<filch::Memory>().len() == 5);
+    std::thread::sleep(Duration::from_millis(50));
+    let history = pool.history::<filch::Memory>();
+    assert_eq!(history.len(), 5);
+    assert!(history.is_sorted_by(|before, after| before.age > after.age && before.at < after.at));
+    assert_eq!(pool.snapshot().memory.readings, 5);
+}
+
+#[test]
+fn a_pool_that_is_not_monitored_says_so_and_has_no_thread_for_it() {
+    let _alone = alone();
+    let governors = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm"));
+        let names = tasks.filter_map(|task| name(task.ok()?).ok());
+        names.filter(|name| name.trim() == "filch-governor").count()
+    };
+    wait_until(|| governors() == 0);
+    let off = pool(Monitoring::off());
+    assert_eq!(off.snapshot().cpu.current, filch::Cpu::unavailable(Unavailable::Off));
+    assert!(off.history::<filch::Cpu>().is_empty());
+    assert_eq!(governors(), 0);
+    let on = pool(Monitoring::new());
+    wait_until(|| governors() == 1);
+    drop(on);
+    wait_until(|| governors() == 0);
+    // Nobody waits for the end of this one, which comes all the same.
+    pool(Monitoring::new()).detach();
+    wait_until(|| governors() == 0);
+    let started = |worker: filch::ThreadBuilder| {
+        std::thread::spawn(|| worker.run());
+        Ok(())
+    };
+    let custom = builder(1).spawn_handler(started).build().unwrap();
+    assert_eq!(custom.snapshot().disk.current.read_rate, Err(Unavailable::Off));
+}
+
+#[test]
+fn what_makes_no_sense_is_an_error() {
+    let error = builder(1).monitoring(often().disk(Duration::ZERO, 1)).build().unwrap_err();
+    assert_eq!(error.to_string(), "Monitoring reads disk every 0ns; the least is 10ms");
+}
+
+/// Counts what is allocated by whoever asks for it.
+struct Counting;
+
+thread_local! {
+    static IS_GOVERNOR: std::cell::Cell<Option<bool>> = const { std::cell::Cell::new(None) };
+}
+
+static BY_GOVERNOR: AtomicUsize = AtomicUsize::new(0);
+
+fn is_governor() -> bool {
+    let known = IS_GOVERNOR.try_with(|is| is.get());
+    known.unwrap_or(Some(false)).unwrap_or_else(|| {
+        // No allocation here, and no recursion.
+        let mut name = [0_u8; 16];
+        // SAFETY: room for 16 bytes, which is the most there are.
+        unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+        let is = name.starts_with(b"filch-governor");
+        let _ = IS_GOVERNOR.try_with(|cell| cell.set(is.then_some(true)));
+        is
+    })
+}
+
+// SAFETY: as the system's.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if is_governor() {
+            BY_GOVERNOR.fetch_add(1, Ordering::Relaxed);
+        }
+        // SAFETY: as for this function.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as for this function.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_tick_allocates_nothing_once_all_files_are_open() {
+    let _alone = alone();
+    let every = Duration::from_millis(10);
+    let monitoring =
+        Monitoring::new().cpu(every, 3).memory(every, 3).network(every, 3).disk(every, 3);
+    let pool = pool(monitoring);
+    let taken = || pool.snapshot().disk.at;
+    let ticks = |count: usize| {
+        for _ in 0..count {
+            let last = taken();
+            wait_until(|| taken() != last);
+        }
+    };
+    ticks(5);
+    let before = BY_GOVERNOR.load(Ordering::Relaxed);
+    assert!(before > 0, "the governor's allocations aren't seen");
+    ticks(40);
+    assert_eq!(BY_GOVERNOR.load(Ordering::Relaxed), before);
+}
