@@ -98,8 +98,10 @@ mod tests {
     use crate::monitor::monitoring::Monitoring;
     use crate::telemetry::counters::Counters;
     use crate::telemetry::readings::Readings;
-    use crate::telemetry::record::Unavailable::{Garbled, Missing, NotYet, Unlimited, WentBack};
     use crate::telemetry::snapshot::{PoolSnapshot, Snapshot};
+    use crate::telemetry::unavailable::Unavailable::{
+        Garbled, Missing, NotYet, Unlimited, WentBack,
+    };
     use std::time::Duration;
 
     #[test]

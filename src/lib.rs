@@ -133,8 +133,9 @@ pub use pool::thread_pool::ThreadPool;
 pub use telemetry::counters::Counters;
 pub use telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
 pub use telemetry::readings::Reading;
-pub use telemetry::record::{Field, Record, Unavailable, Unit};
+pub use telemetry::record::{Field, Record, Unit};
 pub use telemetry::snapshot::{PoolSnapshot, Section, Snapshot, Taken};
+pub use telemetry::unavailable::Unavailable;
 
 /// The protocols themselves, for the models in `loom-tests`.
 #[cfg(loom)]

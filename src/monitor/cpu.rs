@@ -8,7 +8,8 @@ use crate::monitor::quota::{CpuQuota, QuotaFiles};
 use crate::monitor::rate::{Growth, share};
 use crate::telemetry::history::Key;
 use crate::telemetry::machine::{Core, Cpu};
-use crate::telemetry::record::{Fact, Record, Unavailable};
+use crate::telemetry::record::Record;
+use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

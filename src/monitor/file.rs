@@ -1,6 +1,6 @@
 //! A file of the kernel's that is read again and again, and what such files are made of.
 
-use crate::telemetry::record::{Fact, Unavailable};
+use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -151,7 +151,7 @@ pub fn entry(text: &[u8], name: &str) -> Fact<u64> {
 mod tests {
     use super::{BUFFER, SystemFile, TRY_EVERY, entry, number};
     use crate::monitor::fixture::Tree;
-    use crate::telemetry::record::Unavailable;
+    use crate::telemetry::unavailable::Unavailable;
 
     #[test]
     fn a_file_is_read_again_and_again_whatever_its_length() {

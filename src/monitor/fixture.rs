@@ -33,10 +33,6 @@ impl Tree {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
-
-    pub fn remove(&self, path: &str) {
-        fs::remove_file(below(&self.0, Path::new(path))).unwrap();
-    }
 }
 
 /// A machine as `scripts/record-machine` prints it: `@ seconds`, then what has changed, each file after

@@ -2,7 +2,7 @@
 //!
 //! This file is `unsafe` for the system calls alone.
 
-use crate::telemetry::record::{Fact, Unavailable};
+use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::path::Path;
 use std::time::Duration;
 
@@ -144,7 +144,7 @@ pub use calls::{MountPoint, possible_cpus, usage};
 #[cfg(all(test, target_os = "linux", not(loom), not(miri)))]
 mod tests {
     use super::{MountPoint, usage};
-    use crate::telemetry::record::Unavailable;
+    use crate::telemetry::unavailable::Unavailable;
     use std::path::Path;
 
     #[test]

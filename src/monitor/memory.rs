@@ -6,7 +6,8 @@ use crate::monitor::kernel::Usage;
 use crate::monitor::pressure::Pressure;
 use crate::monitor::rate::share;
 use crate::telemetry::machine::Memory;
-use crate::telemetry::record::{Fact, Record, Unavailable};
+use crate::telemetry::record::Record;
+use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -4,7 +4,8 @@ use crate::monitor::file::{SystemFile, lines, next, words};
 use crate::monitor::rate::Growth;
 use crate::telemetry::history::Key;
 use crate::telemetry::machine::Network;
-use crate::telemetry::record::{Fact, Record, Unavailable};
+use crate::telemetry::record::Record;
+use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

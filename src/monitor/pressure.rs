@@ -3,7 +3,7 @@
 
 use crate::monitor::file::{SystemFile, lines, number, words};
 use crate::monitor::rate::Growth;
-use crate::telemetry::record::{Fact, Unavailable};
+use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ fn total(text: Fact<&[u8]>, kind: &[u8]) -> Fact<u64> {
 mod tests {
     use super::Pressure;
     use crate::monitor::fixture::Tree;
-    use crate::telemetry::record::Unavailable;
+    use crate::telemetry::unavailable::Unavailable;
     use std::time::Duration;
 
     fn averages(some: u64, full: u64) -> String {

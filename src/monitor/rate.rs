@@ -1,6 +1,6 @@
 //! How fast a count grows.
 
-use crate::telemetry::record::{Fact, Unavailable};
+use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::time::Duration;
 
 /// What a count was at the last reading.
@@ -40,7 +40,7 @@ pub fn share(part: u64, whole: u64) -> f64 {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{Growth, share};
-    use crate::telemetry::record::Unavailable;
+    use crate::telemetry::unavailable::Unavailable;
     use std::time::Duration;
 
     #[test]

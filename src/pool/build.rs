@@ -15,7 +15,7 @@ use crate::pool::thread_pool::ThreadPool;
 use crate::sync::fence;
 use crate::sync::{self, Ordering};
 use crate::telemetry::readings::Readings;
-use crate::telemetry::record::{Fact, Unavailable};
+use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::worker::local::{Deques, Local};
 use crate::worker::shared::Shared;
 use crate::worker::watch::Watch;

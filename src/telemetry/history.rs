@@ -123,7 +123,8 @@ impl<T: Record> Table<T> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{At, History, Key, Table};
-    use crate::telemetry::record::{Unavailable, records};
+    use crate::telemetry::record::records;
+    use crate::telemetry::unavailable::Unavailable;
     use std::time::Duration;
 
     records! {

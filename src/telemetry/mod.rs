@@ -6,3 +6,4 @@ pub mod machine;
 pub mod readings;
 pub mod record;
 pub mod snapshot;
+pub mod unavailable;

@@ -4,7 +4,8 @@ use crate::telemetry::counters::Counters;
 use crate::telemetry::history::{At, Key};
 use crate::telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
 use crate::telemetry::readings::{Reading, Readings};
-use crate::telemetry::record::{Field, Record, Unavailable, Unit};
+use crate::telemetry::record::{Field, Record, Unit};
+use crate::telemetry::unavailable::Unavailable;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -261,7 +262,8 @@ mod tests {
     use crate::telemetry::history::Key;
     use crate::telemetry::machine::{Core, Cpu, Memory};
     use crate::telemetry::readings::{Lengths, Readings};
-    use crate::telemetry::record::{Record, Unavailable};
+    use crate::telemetry::record::Record;
+    use crate::telemetry::unavailable::Unavailable;
     use std::time::Duration;
 
     fn snapshot(readings: Source<'_>) -> Snapshot {

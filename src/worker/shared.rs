@@ -16,7 +16,7 @@ use crate::sync::global;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering, Thread};
 use crate::telemetry::counters::{Counters, WorkerCounters};
 use crate::telemetry::readings::Readings;
-use crate::telemetry::record::Fact;
+use crate::telemetry::unavailable::Fact;
 use crate::worker::blocked::Blocked;
 use crate::worker::handlers::Handlers;
 use crate::worker::local::{Deques, Local};

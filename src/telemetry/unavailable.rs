@@ -1,0 +1,69 @@
+//! Numbers that may not be there, and why.
+
+use std::fmt;
+
+/// Why a number isn't there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// It has not been read, or only once, and it takes two readings.
+    NotYet,
+    /// The pool doesn't monitor this.
+    Off,
+    /// The system has no such file, or no such entry in it.
+    Missing,
+    /// The process may not read the file.
+    Denied,
+    /// The file can't be read, for another reason.
+    Unreadable,
+    /// The file holds something else than expected.
+    Garbled,
+    /// A count has gone back since the last reading: whatever counts began anew.
+    WentBack,
+    /// There is no limit.
+    Unlimited,
+}
+
+impl Unavailable {
+    pub(super) const ALL: [Self; 8] = [
+        Self::NotYet,
+        Self::Off,
+        Self::Missing,
+        Self::Denied,
+        Self::Unreadable,
+        Self::Garbled,
+        Self::WentBack,
+        Self::Unlimited,
+    ];
+
+    /// Not 0.
+    pub fn code(self) -> u64 {
+        1 + self as u64
+    }
+
+    /// None stands for a number that is there.
+    pub fn of_code(code: u64) -> Option<Self> {
+        let index = code.checked_sub(1)?;
+        Some(Self::ALL.get(index as usize).copied().unwrap_or(Self::Garbled))
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotYet => "not read yet",
+            Self::Off => "not monitored",
+            Self::Missing => "not on this system",
+            Self::Denied => "permission denied",
+            Self::Unreadable => "unreadable",
+            Self::Garbled => "garbled",
+            Self::WentBack => "counter went back",
+            Self::Unlimited => "no limit",
+        })
+    }
+}
+
+impl std::error::Error for Unavailable {}
+
+/// A number, or why there is none.
+pub type Fact<T> = Result<T, Unavailable>;
