@@ -7,6 +7,8 @@ use crate::monitor::kernel;
 use crate::monitor::memory::MemoryMonitor;
 use crate::monitor::monitoring::Monitoring;
 use crate::monitor::network::NetworkMonitor;
+use crate::monitor::threads::ThreadsMonitor;
+use crate::monitor::work::{self, WorkMonitor};
 use crate::sync::park_timeout;
 use crate::telemetry::readings::Readings;
 use crate::worker::shared::Shared;
@@ -14,12 +16,19 @@ use std::time::Duration;
 
 pub struct Governor {
     membership: Membership,
+    work: WorkMonitor,
+    threads: ThreadsMonitor,
     cpu: CpuMonitor,
     memory: MemoryMonitor,
     network: NetworkMonitor,
     disk: DiskMonitor,
     due: [Due; 4],
+    /// The dearer ones of the threads' files.
+    health: Due,
 }
+
+/// How often workers are looked at closely.
+const HEALTH_CHECK: Duration = Duration::from_secs(30);
 
 /// When something is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,22 +59,31 @@ impl Governor {
         let series = [monitoring.cpu, monitoring.memory, monitoring.network, monitoring.disk];
         Self {
             membership: Membership::new(root),
+            work: WorkMonitor::default(),
+            threads: ThreadsMonitor::default(),
             cpu: CpuMonitor::new(root, usable_cpus),
             memory: MemoryMonitor::new(root),
             network: NetworkMonitor::new(root, monitoring.network_capacity),
             disk: DiskMonitor::new(root, &monitoring.mounts),
             due: series.map(|series| Due::at_once(series.every)),
+            health: Due::at_once(HEALTH_CHECK),
         }
     }
 
-    /// Reads what is due, and returns when it is to be called again.
-    pub fn tick(&mut self, now: Duration, readings: &Readings) -> Duration {
+    /// Reads what is due, and returns when it is to be called again. Without a pool, only the machine
+    /// is read.
+    pub fn tick(&mut self, now: Duration, pool: Option<&Shared>, readings: &Readings) -> Duration {
         let (stay, usage) = (self.membership.stay(), kernel::usage());
         let [cpu, memory, network, disk] = &mut self.due;
         if cpu.is(now) {
             let cpu = self.cpu.read(now, stay, usage);
             readings.cpu.push(now, &cpu);
             readings.cores.put(now, self.cpu.cores());
+            if let Some(pool) = pool {
+                readings.work.push(now, &self.work.read(now, pool));
+                let threads = self.threads.read(now, self.health.is(now), work::threads(pool));
+                readings.threads.put(now, threads);
+            }
         }
         if memory.is(now) {
             readings.memory.push(now, &self.memory.read(now, stay, usage));
@@ -85,7 +103,7 @@ impl Governor {
     pub fn run(mut self, shared: &Shared) {
         let Ok(readings) = &shared.readings else { return };
         while !shared.idle.has_ended() {
-            let next = self.tick(readings.now(), readings);
+            let next = self.tick(readings.now(), Some(shared), readings);
             park_timeout(next.saturating_sub(readings.now()));
         }
     }
@@ -96,12 +114,12 @@ mod tests {
     use super::{Due, Governor};
     use crate::monitor::fixture::{Recording, Tree};
     use crate::monitor::monitoring::Monitoring;
-    use crate::telemetry::counters::Counters;
     use crate::telemetry::readings::Readings;
-    use crate::telemetry::snapshot::{PoolSnapshot, Snapshot};
+    use crate::telemetry::snapshot::Snapshot;
     use crate::telemetry::unavailable::Unavailable::{
         Garbled, Missing, NotYet, Unlimited, WentBack,
     };
+    use crate::telemetry::workers::PoolSnapshot;
     use std::time::Duration;
 
     #[test]
@@ -132,15 +150,13 @@ mod tests {
                 .disk(every, 10)
                 .mounts([tree.root().to_owned(), "/nonexistent".into()]);
             let mounts = monitoring.mounts.clone();
-            let readings = Readings::new(monitoring.lengths(), 512, mounts);
+            let readings = Readings::new(monitoring.lengths(), 512, 0, mounts);
             Self { governor: Governor::new(&monitoring, 4), readings }
         }
 
         fn at(&mut self, at: Duration) -> Snapshot {
-            assert_eq!(self.governor.tick(at, &self.readings), at + Duration::from_secs(1));
-            let counters = Counters::default();
-            let pool = PoolSnapshot { num_threads: 0, idle: 0, searching: 0, counters };
-            Snapshot::new(pool, Ok(&self.readings))
+            assert_eq!(self.governor.tick(at, None, &self.readings), at + Duration::from_secs(1));
+            Snapshot::new(PoolSnapshot::default(), Vec::new(), Ok(&self.readings))
         }
     }
 

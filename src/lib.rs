@@ -130,12 +130,16 @@ pub use pool::size::max_num_threads;
 pub use pool::spawner::{CustomSpawn, DefaultSpawn, ThreadSpawn};
 pub use pool::thread::ThreadBuilder;
 pub use pool::thread_pool::ThreadPool;
+pub use telemetry::activity::{Status, Times};
 pub use telemetry::counters::Counters;
+pub use telemetry::history::Taken;
 pub use telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
 pub use telemetry::readings::Reading;
 pub use telemetry::record::{Field, Record, Unit};
-pub use telemetry::snapshot::{PoolSnapshot, Section, Snapshot, Taken};
+pub use telemetry::snapshot::{Section, Snapshot};
 pub use telemetry::unavailable::Unavailable;
+pub use telemetry::work::{Thread, Work};
+pub use telemetry::workers::{Lately, PoolSnapshot, WorkerSnapshot};
 
 /// The protocols themselves, for the models in `loom-tests`.
 #[cfg(loom)]

@@ -5,13 +5,13 @@
 mod common;
 
 use common::*;
-use filch::{Monitoring, Record, Snapshot, ThreadPool, Unavailable};
+use filch::{Monitoring, Record, Snapshot, Status, ThreadPool, Unavailable};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One at a time: they look at the whole process.
@@ -265,4 +265,98 @@ fn a_tick_allocates_nothing_once_all_files_are_open() {
     assert!(before > 0, "the governor's allocations aren't seen");
     ticks(40);
     assert_eq!(BY_GOVERNOR.load(Ordering::Relaxed), before);
+}
+
+fn worker(snapshot: &Snapshot, index: usize) -> &filch::WorkerSnapshot {
+    snapshot.workers.iter().find(|worker| worker.index == index).unwrap()
+}
+
+#[test]
+fn workers_are_seen_at_what_they_are_about() {
+    let _alone = alone();
+    let pool = pool(often());
+    let parked = wait_for(&pool, |snapshot| snapshot.now(Status::Parked) == 2);
+    assert_eq!(parked.pool.now.parked, Ok(2));
+    let (gate, entered) = (Arc::new(Gate::default()), Arc::new(Gate::default()));
+    let (theirs, told) = (Arc::clone(&gate), Arc::clone(&entered));
+    pool.spawn(move || {
+        told.open();
+        while !theirs.is_open() {
+            std::hint::spin_loop();
+        }
+        filch::blocking(|| {
+            while theirs.is_open() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+    });
+    entered.wait();
+    let running = wait_for(&pool, |snapshot| snapshot.now(Status::Running) == 1);
+    let busy = running.workers[0];
+    assert_eq!(busy.status, Status::Running, "the list is sorted by status");
+    assert!(busy.tid.is_some() && busy.times.busy > Duration::ZERO);
+    let grown = wait_for(&pool, |now| worker(now, busy.index).in_status > busy.in_status);
+    assert!(worker(&grown, busy.index).times.busy > busy.times.busy);
+    gate.open();
+    wait_for(&pool, |snapshot| worker(snapshot, busy.index).status == Status::Blocked);
+    gate.close();
+    wait_for(&pool, |snapshot| snapshot.now(Status::Parked) == 2);
+    assert_eq!(pool.snapshot().pool.counters.tasks, 1);
+}
+
+trait Now {
+    fn now(&self, status: Status) -> usize;
+}
+
+impl Now for Snapshot {
+    fn now(&self, status: Status) -> usize {
+        self.workers.iter().filter(|worker| worker.status == status).count()
+    }
+}
+
+#[test]
+fn a_busy_worker_is_busy_to_the_kernel_too() {
+    let _alone = alone();
+    let pool = pool(often());
+    let gate = Arc::new(Gate::default());
+    let theirs = Arc::clone(&gate);
+    pool.spawn(move || while !theirs.is_open() {});
+    // An order of magnitude below a CPU of its own.
+    let snapshot = wait_for(&pool, |snapshot| {
+        let busy = |worker: &filch::WorkerSnapshot| {
+            worker.thread.utilisation.is_ok_and(|share| share > 0.1)
+        };
+        snapshot.workers.iter().any(busy)
+    });
+    let busy = snapshot.workers.iter().max_by_key(|worker| worker.times.busy).unwrap();
+    assert!(busy.thread.cpu_time.unwrap() > 0.0);
+    assert!(busy.utilisation() > 0.0 && busy.utilisation() <= 1.0);
+    assert!(snapshot.pool.utilisation.minute.unwrap() > 0.0);
+    let folder = format!("/proc/self/task/{}/status", busy.tid.unwrap());
+    assert!(std::fs::read_to_string(folder).unwrap().contains("voluntary_ctxt_switches"));
+    // Of the checks every 30 seconds the first one has been.
+    assert!(busy.thread.voluntary_switches.is_ok() && busy.thread.minor_faults.is_ok());
+    gate.open();
+}
+
+#[test]
+fn tasks_that_wait_are_counted_and_rates_follow() {
+    let _alone = alone();
+    let pool = builder(1).monitoring(often()).detect_blocking(None).build().unwrap();
+    let (gate, entered) = (Arc::new(Gate::default()), Arc::new(Gate::default()));
+    let (theirs, told) = (Arc::clone(&gate), Arc::clone(&entered));
+    pool.spawn(move || {
+        told.open();
+        theirs.wait();
+    });
+    entered.wait();
+    (0..1000).for_each(|_| pool.spawn(|| ()));
+    assert_eq!(pool.snapshot().pool.now.queued, Ok(1000));
+    gate.open();
+    let done = wait_for(&pool, |snapshot| snapshot.pool.counters.tasks == 1001);
+    assert_eq!(done.pool.now.queued, Ok(0));
+    wait_for(&pool, |snapshot| snapshot.pool.throughput.minute.is_ok_and(|rate| rate > 0.0));
+    wait_until(|| {
+        pool.history::<filch::Work>().iter().any(|taken| taken.reading.tasks == Ok(1001))
+    });
 }

@@ -1,5 +1,6 @@
 //! `blocking`: code that may keep a worker from running.
 
+use crate::telemetry::activity::Status;
 use crate::worker::local::Local;
 
 /// Runs `f`, which may block: wait for a lock, for I/O, or for another thread. Meanwhile
@@ -32,12 +33,21 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     impl Drop for Away<'_> {
         fn drop(&mut self) {
             self.local.come_back(self.left);
+            if self.left {
+                self.local.is_now(Status::Running);
+            }
             self.local.shared.seats.hope();
         }
     }
 
     Local::with_current(|current| {
-        let _away = current.map(|local| Away { local, left: local.be_away() });
+        let _away = current.map(|local| {
+            let left = local.be_away();
+            if left {
+                local.is_now(Status::Blocked);
+            }
+            Away { local, left }
+        });
         f()
     })
 }

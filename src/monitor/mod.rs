@@ -14,3 +14,5 @@ pub mod pressure;
 pub mod quota;
 pub mod rate;
 pub mod thread;
+pub mod threads;
+pub mod work;

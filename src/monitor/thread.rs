@@ -4,10 +4,11 @@
 //! tick (Documentation/scheduler/sched-stats.rst); `stat` has the state behind the name, in
 //! parentheses, which may itself hold any character (proc_pid_stat(5)).
 
-use crate::policy::stall::Activity;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek};
-use std::path::Path;
+use crate::monitor::file::{SystemFile, next, words};
+use crate::policy::stall::Sighting;
+use crate::telemetry::unavailable::{Fact, Unavailable};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// The current thread's id, for [`ThreadFiles::open`]. None where there is no such `/proc`.
 pub fn current_tid() -> Option<u32> {
@@ -20,51 +21,52 @@ pub fn current_tid() -> Option<u32> {
     link.file_name()?.to_str()?.parse().ok()
 }
 
-/// One thread's files, opened once.
+/// Where its files are. Always this very system's: elsewhere the thread has another number.
+pub fn folder(tid: u32) -> PathBuf {
+    Path::new("/proc/self/task").join(tid.to_string())
+}
+
+/// What shows whether one thread is asleep.
 #[derive(Debug)]
 pub struct ThreadFiles {
-    schedstat: File,
-    stat: File,
+    schedstat: SystemFile,
+    stat: SystemFile,
 }
 
 impl ThreadFiles {
-    pub fn open(tid: u32) -> io::Result<Self> {
-        Self::open_in(&Path::new("/proc/self/task").join(tid.to_string()))
-    }
-
-    fn open_in(folder: &Path) -> io::Result<Self> {
-        let open = |name| File::open(folder.join(name));
-        Ok(Self { schedstat: open("schedstat")?, stat: open("stat")? })
+    pub fn new(tid: u32) -> Self {
+        let file = |name| SystemFile::new(&folder(tid), name);
+        Self { schedstat: file("schedstat"), stat: file("stat") }
     }
 
     /// None if a file can't be read, as when the thread has ended, or is garbled.
-    pub fn read(&self) -> Option<Activity> {
+    pub fn read(&mut self) -> Option<Sighting> {
         // The state first: whoever falls asleep between the two has used some CPU.
-        let asleep = state(read(&self.stat, &mut [0; 128])?)?;
-        let cpu = cpu(read(&self.schedstat, &mut [0; 64])?)?;
-        Some(Activity { cpu, asleep: matches!(asleep, b'S' | b'D') })
+        let asleep = matches!(state(self.stat.read().ok()?)?, b'S' | b'D');
+        let cpu = next(&mut words(self.schedstat.read().ok()?)).ok()?;
+        Some(Sighting { cpu, asleep })
     }
 }
 
-fn read<'a>(mut file: &File, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
-    file.rewind().ok()?;
-    let length = file.read(buffer).ok()?;
-    Some(&buffer[..length])
-}
-
 fn state(stat: &[u8]) -> Option<u8> {
-    let name_end = stat.iter().rposition(|&byte| byte == b')')?;
-    stat.get(name_end + 2).copied()
+    words(after_name(stat).ok()?).next()?.first().copied()
 }
 
-fn cpu(schedstat: &[u8]) -> Option<u64> {
-    let end = schedstat.iter().position(|&byte| byte == b' ')?;
-    std::str::from_utf8(&schedstat[..end]).ok()?.parse().ok()
+/// The field of this number of `stat`, as proc_pid_stat(5) counts them.
+pub fn field(stat: &[u8], number: usize) -> Fact<u64> {
+    next(&mut words(after_name(stat)?).skip(number - 3))
+}
+
+/// From the third field on: the second is the name.
+fn after_name(stat: &[u8]) -> Fact<&[u8]> {
+    let name_end = stat.iter().rposition(|&byte| byte == b')').ok_or(Unavailable::Garbled)?;
+    Ok(&stat[name_end + 1..])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ThreadFiles, cpu, current_tid, state};
+    use super::{ThreadFiles, current_tid, field, state};
+    use crate::telemetry::unavailable::Unavailable;
     use std::sync::mpsc;
     use std::thread;
     use std::time::Duration;
@@ -80,10 +82,9 @@ mod tests {
         for text in ["", "17", "17 (x", "17 (x)", "17 (x) "] {
             assert_eq!(state(text.as_bytes()), None, "{text:?}");
         }
-        for text in ["", "123", " 1", "x 1 2", "99999999999999999999999 1 2"] {
-            assert_eq!(cpu(text.as_bytes()), None, "{text:?}");
+        for text in ["", "1", "1 (x", "1 (x)", "1 (x) S 1 2", "1 (x) S 1 2 3 4 5 6 x"] {
+            assert_eq!(field(text.as_bytes(), 10), Err(Unavailable::Garbled), "{text:?}");
         }
-        assert_eq!(cpu(b"123 4 5\n"), Some(123));
     }
 
     #[test]
@@ -96,7 +97,7 @@ mod tests {
             let _ = ended.recv();
         });
         let Some(tid) = tid.recv().unwrap() else { return println!("SKIPPED: no /proc") };
-        let files = ThreadFiles::open(tid).unwrap();
+        let mut files = ThreadFiles::new(tid);
         while !files.read().unwrap().asleep {
             thread::sleep(Duration::from_millis(1));
         }

@@ -2,7 +2,7 @@
 
 /// What the kernel says of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Activity {
+pub struct Sighting {
     /// CPU time it has used, in whatever unit: only changes count.
     pub cpu: u64,
     /// Neither running nor waiting for a CPU.
@@ -12,13 +12,13 @@ pub struct Activity {
 /// One worker's history: its last reading.
 #[derive(Debug, Default)]
 pub struct Stall {
-    last: Option<Activity>,
+    last: Option<Sighting>,
 }
 
 impl Stall {
     /// Whether the thread has slept since the last look, without using the CPU in between.
     /// What can't be read isn't judged.
-    pub fn look(&mut self, now: Option<Activity>) -> bool {
+    pub fn look(&mut self, now: Option<Sighting>) -> bool {
         let before = std::mem::replace(&mut self.last, now);
         now.is_some_and(|now| now.asleep) && now == before
     }
@@ -31,14 +31,14 @@ impl Stall {
 
 #[cfg(test)]
 mod tests {
-    use super::{Activity, Stall};
+    use super::{Sighting, Stall};
 
-    fn asleep(cpu: u64) -> Option<Activity> {
-        Some(Activity { cpu, asleep: true })
+    fn asleep(cpu: u64) -> Option<Sighting> {
+        Some(Sighting { cpu, asleep: true })
     }
 
-    fn awake(cpu: u64) -> Option<Activity> {
-        Some(Activity { cpu, asleep: false })
+    fn awake(cpu: u64) -> Option<Sighting> {
+        Some(Sighting { cpu, asleep: false })
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Placement {
 
     /// The CPU of worker `index`, if it doesn't float.
     pub fn cpu(&self, index: usize) -> Option<usize> {
-        self.cpus[index]
+        self.cpus.get(index).copied().flatten()
     }
 }
 

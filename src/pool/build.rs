@@ -31,7 +31,7 @@ fn usable_cpus() -> usize {
 }
 
 impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
-    fn readings(&self, governed: bool) -> Result<Fact<Readings>, Error> {
+    fn readings(&self, governed: bool, max: usize) -> Result<Fact<Readings>, Error> {
         if let Some(fault) = self.monitoring.fault() {
             return Err(Error::new(Kind::BadMonitoring { fault }));
         }
@@ -39,7 +39,7 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
             return Ok(Err(Unavailable::Off));
         }
         let Monitoring { mounts, .. } = &self.monitoring;
-        Ok(Ok(Readings::new(self.monitoring.lengths(), possible_cpus(), mounts.clone())))
+        Ok(Ok(Readings::new(self.monitoring.lengths(), possible_cpus(), max, mounts.clone())))
     }
 
     /// Builds the pool; its threads have started, start handlers included, unless told
@@ -72,7 +72,7 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         let deques: Vec<_> = (0..workers).map(|_| Deques::default()).collect();
         let handlers = std::mem::take(&mut self.handlers);
         let governed = self.monitoring.on && S::MAY_HIRE && MONITORED;
-        let readings = self.readings(governed)?;
+        let readings = self.readings(governed, max)?;
         // Of no use where nobody can take the place of whom it finds.
         let watch = Watch::new(self.detect_blocking.filter(|_| max > workers));
         let shared =

@@ -7,6 +7,7 @@ use crate::monitor::thread::current_tid;
 use crate::pool::affinity;
 use crate::primitive::latch::Latch;
 use crate::sync::{Ordering, ThreadHandle, ThreadSpawner};
+use crate::telemetry::activity::Status;
 use crate::worker::handlers::ThreadHandler;
 use crate::worker::local::{Deques, Local};
 use crate::worker::shared::Shared;
@@ -134,7 +135,8 @@ pub fn run_spare(shared: Arc<Shared>, index: usize) {
 /// `guarded` see to it.
 fn serve(local: &Local) {
     let Local { shared, index, .. } = local;
-    if shared.watch.after.is_some()
+    local.is_now(Status::Running);
+    if (shared.watch.after.is_some() || shared.readings.is_ok())
         && let Some(tid) = current_tid()
     {
         let _ = local.remote().tid.set(tid);
@@ -151,6 +153,7 @@ fn serve(local: &Local) {
     // SAFETY: `shared` keeps the latch alive, and only this worker sets it.
     unsafe { Latch::set(&raw const local.remote().started) };
     local.run();
+    local.is_now(Status::Stopped);
     // Before the exit handler: what that spawns would never run here.
     Local::leave();
     guarded(shared, shared.handlers.exit.as_deref(), *index);

@@ -1,15 +1,19 @@
 //! A pool, and how it ends. Its verbs are in `construct/`.
 
 use crate::error::{Error, Kind};
+use crate::monitor::work;
 use crate::pool::affinity::Placement;
 use crate::pool::crew::Crew;
 use crate::sync::{Ordering, ThreadHandle, ThreadId, current_thread};
+use crate::telemetry::activity::Status;
 use crate::telemetry::counters::Counters;
+use crate::telemetry::history::Taken;
 use crate::telemetry::readings::Reading;
-use crate::telemetry::snapshot::{self, PoolSnapshot, Snapshot, Taken};
+use crate::telemetry::snapshot::{self, Snapshot, Source};
+use crate::telemetry::workers::{PoolSnapshot, WorkerSnapshot};
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
-use crate::worker::shared::Shared;
+use crate::worker::shared::{Remote, Shared};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,6 +92,7 @@ impl ThreadPool {
         self.guest = Some(current_thread().id());
         self.placement.float(guest.index);
         self.shared.staffed.fetch_add(1, Ordering::Relaxed);
+        guest.is_now(Status::Running);
         guest.enter_as_guest();
     }
 
@@ -183,13 +188,20 @@ impl ThreadPool {
     /// ```
     pub fn snapshot(&self) -> Snapshot {
         let shared = &self.shared;
-        let pool = PoolSnapshot {
-            num_threads: self.current_num_threads(),
-            idle: shared.idle.asleep(),
-            searching: shared.idle.searching(),
-            counters: self.counters(),
+        let pool = PoolSnapshot::new(shared.regulars.len(), self.counters(), work::now(shared));
+        let now = shared.start.elapsed();
+        let worker = |(index, remote): (usize, &Remote)| WorkerSnapshot {
+            counters: remote.counted(),
+            queued: remote.queued(),
+            tid: remote.tid.get().copied(),
+            pinned_to: self.placement.cpu(index),
+            ..WorkerSnapshot::new(index, remote.seen(now), now)
         };
-        Snapshot::new(pool, shared.readings.as_ref().map_err(|&why| why))
+        Snapshot::new(pool, shared.roster().map(worker).collect(), self.readings())
+    }
+
+    fn readings(&self) -> Source<'_> {
+        self.shared.readings.as_ref().map_err(|&why| why)
     }
 
     /// The readings of one kind that are kept, the oldest first: how many, [`Monitoring`] says.
@@ -206,7 +218,7 @@ impl ThreadPool {
     /// # Ok::<(), filch::Error>(())
     /// ```
     pub fn history<T: Reading>(&self) -> Vec<Taken<T>> {
-        snapshot::history(self.shared.readings.as_ref().map_err(|&why| why))
+        snapshot::history(self.readings())
     }
 
     /// The CPU that each worker was given, by index; `None` for one that floats.

@@ -13,19 +13,17 @@ const QUIET: u32 = 5;
 /// What the watch knows of one worker.
 #[derive(Default)]
 struct Watched {
-    /// Opened at the first look at a thread that has said who it is. None inside: they can't
-    /// be.
-    files: Option<Option<ThreadFiles>>,
+    /// Since the first look at a thread that has said who it is.
+    files: Option<ThreadFiles>,
     stall: Stall,
 }
 
 impl Watched {
     fn is_asleep(&mut self, worker: &Remote) -> bool {
-        let open = || worker.tid.get().and_then(|&tid| ThreadFiles::open(tid).ok());
-        if self.files.is_none() && worker.tid.get().is_some() {
-            self.files = Some(open());
+        if self.files.is_none() {
+            self.files = worker.tid.get().map(|&tid| ThreadFiles::new(tid));
         }
-        self.stall.look(self.files.as_ref().and_then(Option::as_ref).and_then(ThreadFiles::read))
+        self.stall.look(self.files.as_mut().and_then(ThreadFiles::read))
     }
 }
 

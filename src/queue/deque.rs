@@ -66,6 +66,10 @@ impl<T: Pointer> Stealer<T> {
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
 }
 
 #[cfg(not(loom))]
@@ -217,6 +221,10 @@ mod kernel {
 
         pub fn is_empty(&self) -> bool {
             self.0.len() == 0
+        }
+
+        pub fn len(&self) -> usize {
+            self.0.len()
         }
     }
 }

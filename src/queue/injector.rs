@@ -45,6 +45,10 @@ mod kernel {
         pub fn is_empty(&self) -> bool {
             self.0.is_empty()
         }
+
+        pub fn len(&self) -> usize {
+            self.0.len()
+        }
     }
 
     impl<T: Pointer> Injector<T> {
@@ -123,6 +127,12 @@ mod kernel {
             let head = self.head.load(Ordering::Relaxed);
             // ORDERING: Acquire; pairs with push.
             self.slots.get(head).is_none_or(|slot| !slot.full.load(Ordering::Acquire))
+        }
+
+        pub fn len(&self) -> usize {
+            let head = self.head.load(Ordering::Relaxed).min(SLOTS);
+            let full = |slot: &&Slot<T>| slot.full.load(Ordering::Relaxed);
+            self.slots[head..].iter().filter(full).count()
         }
     }
 

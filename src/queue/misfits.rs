@@ -38,8 +38,12 @@ impl<T> Misfits<T> {
         job
     }
 
+    pub fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.len.load(Ordering::Relaxed) == 0
+        self.len() == 0
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {

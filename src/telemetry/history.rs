@@ -4,11 +4,23 @@ use crate::primitive::ring::Ring;
 use crate::telemetry::record::{Record, width};
 use std::iter;
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A reading and when it was taken, since the monitors' beginning.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct At<T>(pub Duration, pub T);
+
+/// A reading, and when it was taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Taken<T> {
+    /// By the system's clock as it is now, if that has been set since.
+    pub at: SystemTime,
+    /// How long ago.
+    pub age: Duration,
+    /// The reading.
+    pub reading: T,
+}
 
 fn to_word(at: Duration) -> u64 {
     // Good for 584 years.

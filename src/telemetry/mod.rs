@@ -1,5 +1,6 @@
 //! Floor 3: facts, as data. Nothing here judges or acts.
 
+pub mod activity;
 pub mod counters;
 pub mod history;
 pub mod machine;
@@ -7,3 +8,5 @@ pub mod readings;
 pub mod record;
 pub mod snapshot;
 pub mod unavailable;
+pub mod work;
+pub mod workers;

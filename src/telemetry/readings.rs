@@ -3,17 +3,22 @@
 use crate::telemetry::history::{History, Table};
 use crate::telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
 use crate::telemetry::record::Record;
+use crate::telemetry::work::{Thread, Work};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// More CPUs, or network interfaces, than that are only seen in the sums.
+/// More CPUs, threads or network interfaces than that are only seen in the sums.
 const CORES: usize = 1024;
+const THREADS: usize = 256;
 const INTERFACES: usize = 64;
 
 #[derive(Debug)]
 pub struct Readings {
     /// Their times are since then, on a clock that doesn't jump.
     start: Instant,
+    /// As often as those of the CPUs, and as many.
+    pub work: History<Work>,
+    pub threads: Table<Thread>,
     pub cpu: History<Cpu>,
     pub cores: Table<Core>,
     pub memory: History<Memory>,
@@ -35,10 +40,12 @@ pub struct Lengths {
 }
 
 impl Readings {
-    /// With room for so many, and so many CPUs.
-    pub fn new(lengths: Lengths, cores: usize, mount_points: Vec<PathBuf>) -> Self {
+    /// With room for so many, so many CPUs and threads.
+    pub fn new(lengths: Lengths, cores: usize, threads: usize, mount_points: Vec<PathBuf>) -> Self {
         Self {
             start: Instant::now(),
+            work: History::new(lengths.cpu),
+            threads: Table::new(threads.min(THREADS)),
             cpu: History::new(lengths.cpu),
             cores: Table::new(cores.min(CORES)),
             memory: History::new(lengths.memory),
@@ -55,7 +62,7 @@ impl Readings {
     }
 }
 
-/// A kind of reading that has a history: [`Cpu`], [`Memory`], [`Network`] and [`Disk`].
+/// A kind of reading that has a history: [`Work`], [`Cpu`], [`Memory`], [`Network`] and [`Disk`].
 pub trait Reading: Record + 'static {
     #[doc(hidden)]
     fn history(readings: &Readings) -> &History<Self>;
@@ -71,4 +78,4 @@ macro_rules! reading {
     )*};
 }
 
-reading! { Cpu = cpu, Memory = memory, Network = network, Disk = disk, }
+reading! { Work = work, Cpu = cpu, Memory = memory, Network = network, Disk = disk, }

@@ -1,26 +1,15 @@
 //! What is known of a pool and its machine at one time, for people and programs to read.
 
-use crate::telemetry::counters::Counters;
-use crate::telemetry::history::{At, Key};
+use crate::telemetry::history::{At, Key, Taken};
 use crate::telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
 use crate::telemetry::readings::{Reading, Readings};
 use crate::telemetry::record::{Field, Record, Unit};
 use crate::telemetry::unavailable::Unavailable;
+use crate::telemetry::work::{Thread, Work};
+use crate::telemetry::workers::{PoolSnapshot, WorkerSnapshot};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
-
-/// A reading, and when it was taken.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Taken<T> {
-    /// By the system's clock as it is now, if that has been set since.
-    pub at: SystemTime,
-    /// How long ago.
-    pub age: Duration,
-    /// The reading.
-    pub reading: T,
-}
 
 /// What is known of one part of the machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,6 +57,10 @@ pub struct Snapshot {
     pub at: SystemTime,
     /// The pool as a whole.
     pub pool: PoolSnapshot,
+    /// Its workers that have been started, spares among them, by status.
+    pub workers: Vec<WorkerSnapshot>,
+    /// Readings of the pool.
+    pub work: Section<Work>,
     /// The CPUs.
     pub cpu: Section<Cpu>,
     /// Each CPU that is online, by its number.
@@ -84,23 +77,22 @@ pub struct Snapshot {
     pub mounts: Vec<(PathBuf, Mount)>,
 }
 
-/// What is known of a pool as a whole.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct PoolSnapshot {
-    /// Workers that run at a time.
-    pub num_threads: usize,
-    /// Those that sleep because there is nothing to do.
-    pub idle: usize,
-    /// Those that look for something to do.
-    pub searching: usize,
-    /// What the workers have done since the pool was built.
-    pub counters: Counters,
-}
-
 impl Snapshot {
-    pub(crate) fn new(pool: PoolSnapshot, readings: Source<'_>) -> Self {
+    pub(crate) fn new(
+        mut pool: PoolSnapshot,
+        mut workers: Vec<WorkerSnapshot>,
+        readings: Source<'_>,
+    ) -> Self {
         let clock = Clock::new(readings);
+        pool.look_back(&clock.history(readings));
+        let threads = readings.ok().and_then(|readings| readings.threads.rows());
+        let none = readings.err().unwrap_or(Unavailable::NotYet);
+        let threads = keyed(threads, Key::as_number);
+        for worker in &mut workers {
+            let thread = threads.iter().find(|row| row.0 == worker.index);
+            worker.thread = thread.map_or_else(|| Thread::unavailable(none), |row| row.1);
+        }
+        workers.sort_by_key(|worker| (worker.status, worker.index));
         let cores = readings.ok().and_then(|readings| readings.cores.rows());
         let interfaces = readings.ok().and_then(|readings| readings.interfaces.rows());
         let mounts = readings.ok().and_then(|readings| readings.mounts.rows());
@@ -109,6 +101,8 @@ impl Snapshot {
         Self {
             at: clock.at,
             pool,
+            workers,
+            work: clock.section(readings),
             cpu: clock.section(readings),
             cores: keyed(cores, Key::as_number),
             memory: clock.section(readings),
@@ -144,6 +138,11 @@ impl Clock {
         Taken { at: self.at.checked_sub(age).unwrap_or(self.at), age, reading }
     }
 
+    fn history<T: Reading>(&self, readings: Source<'_>) -> Vec<Taken<T>> {
+        let all = readings.map(|readings| T::history(readings).all()).unwrap_or_default();
+        all.into_iter().map(|reading| self.taken(reading)).collect()
+    }
+
     fn section<T: Reading>(&self, readings: Source<'_>) -> Section<T> {
         let all = readings.map(|readings| T::history(readings).all()).unwrap_or_default();
         let newest = all.last().map(|&newest| self.taken(newest));
@@ -162,16 +161,14 @@ impl Clock {
 
 /// All readings of a kind that are kept, the oldest first.
 pub fn history<T: Reading>(readings: Source<'_>) -> Vec<Taken<T>> {
-    let clock = Clock::new(readings);
-    let all = readings.map(|readings| T::history(readings).all()).unwrap_or_default();
-    all.into_iter().map(|reading| clock.taken(reading)).collect()
+    Clock::new(readings).history(readings)
 }
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PoolSnapshot { num_threads, idle, searching, counters } = &self.pool;
-        writeln!(f, "pool: {num_threads} workers, {idle} idle, {searching} searching")?;
-        writeln!(f, "  {counters:?}")?;
+        write!(f, "{}", self.pool)?;
+        self.workers.iter().try_for_each(|worker| write!(f, "{worker}"))?;
+        self.work.write(f)?;
         self.cpu.write(f)?;
         for (number, core) in &self.cores {
             write_row(f, &format!("cpu {number}"), core)?;
@@ -258,7 +255,6 @@ fn in_bytes(bytes: f64, suffix: &str) -> String {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{PoolSnapshot, Snapshot, Source, history, in_bytes};
-    use crate::telemetry::counters::Counters;
     use crate::telemetry::history::Key;
     use crate::telemetry::machine::{Core, Cpu, Memory};
     use crate::telemetry::readings::{Lengths, Readings};
@@ -267,14 +263,13 @@ mod tests {
     use std::time::Duration;
 
     fn snapshot(readings: Source<'_>) -> Snapshot {
-        let counters = Counters::default();
-        Snapshot::new(PoolSnapshot { num_threads: 2, idle: 1, searching: 0, counters }, readings)
+        Snapshot::new(PoolSnapshot::default(), Vec::new(), readings)
     }
 
     #[test]
     fn a_section_has_the_newest_reading_and_those_that_are_kept() {
         let lengths = Lengths { cpu: 2, memory: 1, network: 1, disk: 1 };
-        let readings = Readings::new(lengths, 2, Vec::new());
+        let readings = Readings::new(lengths, 2, 2, Vec::new());
         for busy in [0.9, 0.5, 0.25] {
             let mut cpu = Cpu::unavailable(Unavailable::Missing);
             cpu.system_utilisation = Ok(busy);

@@ -7,10 +7,10 @@ use crate::primitive::loan::Loan;
 use crate::queue::lane::Pulled;
 use crate::sync::fence::{full_fence, heavy_fence};
 use crate::sync::{Ordering, yield_now};
+use crate::telemetry::activity::Status;
 use crate::worker::local::Local;
 use crate::worker::presence::Due;
 use crate::worker::shared::Job;
-use std::time::{Duration, Instant};
 
 /// How an attempt to sleep ended.
 enum Rest {
@@ -54,6 +54,9 @@ impl Local {
             if self.shared.idle.has_ended() {
                 return None;
             }
+            if self.remote().activity.is(Status::Running) {
+                self.is_now(Status::Searching);
+            }
             match ladder.next_step() {
                 Step::Yield => {
                     yield_now();
@@ -69,16 +72,16 @@ impl Local {
                         self.learn(Idleness::woken_in_vain);
                         self.counters().wakes_in_vain.bump();
                     }
-                    // A model can't have clocks.
-                    let start = (!cfg!(loom)).then(Instant::now);
-                    woken = match self.rest() {
+                    self.is_now(Status::Parked);
+                    let rest = self.rest();
+                    let time = self.is_now(Status::Searching);
+                    woken = match rest {
                         Rest::Pulled(job) => return Some(self.leave_search(job, slept)),
                         Rest::Cancelled => false,
                         Rest::Woken => true,
                     };
                     if woken {
                         slept = true;
-                        let time = start.map_or(Duration::ZERO, |start| start.elapsed());
                         self.learn(|idleness| idleness.slept(time));
                         self.turn.forget();
                     }
@@ -88,9 +91,17 @@ impl Local {
         }
     }
 
+    fn go_on(&self, slept: bool) {
+        self.learn(|idleness| idleness.found(slept));
+        // Not if it has looked around for a moment only: the clock would cost more than that.
+        if !self.remote().activity.is(Status::Running) {
+            self.is_now(Status::Running);
+        }
+    }
+
     /// From searching to busy.
     fn leave_search(&self, job: Job, slept: bool) -> Job {
-        self.learn(|idleness| idleness.found(slept));
+        self.go_on(slept);
         self.shared.leave_search(self.index);
         job
     }
@@ -99,7 +110,7 @@ impl Local {
     /// sees to. Only for one who has looked everywhere and found nothing since the last call: or
     /// others' work would wait behind all calls there are, and nobody would be woken for it.
     fn answer(&self, call: Job, slept: bool) -> Job {
-        self.learn(|idleness| idleness.found(slept));
+        self.go_on(slept);
         self.still_searching.set(true);
         call
     }

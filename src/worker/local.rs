@@ -12,13 +12,15 @@ use crate::primitive::rng::Rng;
 use crate::queue::deque::Deque;
 use crate::queue::lane::Lane;
 use crate::sync::stack::Stack;
+use crate::telemetry::activity::Status;
 use crate::telemetry::counters::WorkerCounters;
 use crate::worker::presence::Due;
-use crate::worker::shared::{Job, Remote, Shared};
+use crate::worker::shared::{Remote, Shared};
 use crate::worker::turn::Turn;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A worker's own ends of its deques.
 pub struct Deques {
@@ -87,25 +89,6 @@ thread_local! {
     static LANE: Cell<*const Lane<Local>> = const { Cell::new(ptr::null()) };
 }
 
-/// What guests leave behind. It isn't freed before the thread ends: a shutdown may be
-/// called from inside a verb, whose frame still refers to its worker.
-/// Raw, since a box that moves would deny that others point into it.
-struct Guests(Vec<*mut Local>);
-
-thread_local! {
-    static GUESTS: RefCell<Guests> = const { RefCell::new(Guests(Vec::new())) };
-}
-
-impl Drop for Guests {
-    fn drop(&mut self) {
-        Local::retire_guest();
-        for guest in self.0.drain(..) {
-            // SAFETY: it came out of a box, and nobody finds it any more.
-            drop(unsafe { Box::from_raw(guest) });
-        }
-    }
-}
-
 impl Local {
     /// For the thread that is to be the worker.
     pub fn new(shared: Arc<Shared>, index: usize, deques: Deques, guest: bool) -> Self {
@@ -145,36 +128,6 @@ impl Local {
     pub fn leave() {
         CURRENT.set(ptr::null());
         LANE.set(ptr::null());
-    }
-
-    /// Ends this thread's time as a guest, if it is one: its pool goes on without it.
-    pub fn retire_guest() {
-        Self::with_current(|current| {
-            if let Some(guest) = current {
-                guest.run_inbox();
-                guest.credits.give_back();
-                // For good.
-                let _ = guest.be_away();
-                guest.shared.unstaff();
-            }
-        });
-        Self::leave();
-    }
-
-    /// Runs what only this worker may run.
-    fn run_inbox(&self) {
-        while let Some(part) = self.remote().inbox.steal() {
-            self.execute(Job::Task(part));
-        }
-    }
-
-    /// Makes this thread worker 0 of the pool it is building, until it leaves or ends.
-    pub fn enter_as_guest(self) {
-        let this = Box::into_raw(Box::new(self));
-        // First, since it panics on a thread that is past having locals.
-        GUESTS.with_borrow_mut(|guests| guests.0.push(this));
-        // SAFETY: it lives until this thread's locals are destroyed, and that leaves.
-        unsafe { Self::enter(this) };
     }
 
     /// The worker that this thread is.
@@ -236,6 +189,14 @@ impl Local {
         &self.remote().lane
     }
 
+    /// From now on. Returns how long it has been about the last thing. A model has no clock.
+    pub fn is_now(&self, status: Status) -> Duration {
+        if cfg!(loom) {
+            return Duration::ZERO;
+        }
+        self.remote().activity.enter(status, self.shared.start.elapsed())
+    }
+
     #[inline(always)]
     pub fn counters(&self) -> &WorkerCounters {
         &self.remote().counters
@@ -271,17 +232,6 @@ impl Local {
             self.shared.retake_seat();
             self.remote().presence.back(self.is_spare());
         }
-    }
-
-    /// Whether what it does now is part of a job, after which it looks for others: not so for a
-    /// guest, unless it runs one.
-    pub fn returns(&self) -> bool {
-        !self.guest || self.nesting.get() > 0
-    }
-
-    /// Whether this is a guest that is in the midst of no job and no join.
-    pub fn is_at_leisure(&self) -> bool {
-        self.guest && self.nesting.get() == 0 && self.lane().is_bare()
     }
 
     /// Whether anything of its own waits to be run: the frames of its open joins, too, but not

@@ -2,11 +2,14 @@
 //! comes by tasks from outside, `idle` what it does when there is no work, `wait` what it does
 //! while its own isn't done, and `help` what it finds to do then; `local` is what only its thread
 //! touches, `shared` what all may, `submit` how work comes in from outside, `wake` who is told of it,
-//! `whereabouts` where the workers are, and `replace` who takes the place of those who block.
+//! `whereabouts` where the workers are, `facts` what they say of themselves, `guest` workers that the
+//! pool didn't start, and `replace` who takes the place of those who block.
 
 pub mod arrivals;
 pub mod blocked;
+mod facts;
 pub mod find;
+mod guest;
 pub mod handlers;
 mod help;
 pub mod idle;

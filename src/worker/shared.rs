@@ -14,7 +14,8 @@ use crate::queue::lane::Lane;
 use crate::queue::misfits::Misfits;
 use crate::sync::global;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering, Thread};
-use crate::telemetry::counters::{Counters, WorkerCounters};
+use crate::telemetry::activity::Activity;
+use crate::telemetry::counters::WorkerCounters;
 use crate::telemetry::readings::Readings;
 use crate::telemetry::unavailable::Fact;
 use crate::worker::blocked::Blocked;
@@ -26,6 +27,7 @@ use crate::worker::whereabouts::Whereabouts;
 use crossbeam_utils::CachePadded;
 use std::io;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 /// The part of a worker that others may touch.
 pub struct Remote {
@@ -51,6 +53,7 @@ pub struct Remote {
     /// How many jobs it runs that are no part of the taken frame it is in the midst of.
     pub foreign: AtomicUsize,
     pub counters: CachePadded<WorkerCounters>,
+    pub activity: Activity,
     /// Set when it has begun (start handler done), and when it has ended (all but its
     /// thread-locals gone).
     pub started: Latch,
@@ -120,6 +123,8 @@ pub struct Shared {
     pub handlers: Handlers,
     /// What is counted for the pool as a whole.
     pub common: CachePadded<WorkerCounters>,
+    /// When it was built: what workers' activities are timed from.
+    pub start: Instant,
     pub readings: Fact<Readings>,
     /// The thread that writes them, if there is one: to be woken at the end.
     pub governor: OnceLock<Thread>,
@@ -159,6 +164,7 @@ impl Shared {
             vacant: AtomicBool::new(false),
             handlers,
             common: CachePadded::default(),
+            start: Instant::now(),
             readings,
             governor: OnceLock::new(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
@@ -182,6 +188,7 @@ impl Remote {
             tid: OnceLock::new(),
             foreign: AtomicUsize::new(0),
             counters: CachePadded::default(),
+            activity: Activity::default(),
             started: Latch::new(),
             stopped: Latch::new(),
         }
@@ -267,15 +274,5 @@ impl Shared {
     /// Whether frames hide in some lane.
     pub fn has_hidden(&self) -> bool {
         self.workers().any(|worker| worker.lane.has_hidden())
-    }
-
-    pub fn counters(&self) -> Counters {
-        let mut sum = Counters::default();
-        for worker in self.workers() {
-            sum.add(&worker.counters);
-            sum.joins += worker.lane.pushes();
-        }
-        sum.add(&self.common);
-        sum
     }
 }

@@ -27,6 +27,7 @@ use crate::primitive::latch::Latch;
 use crate::queue::lane::Pulled;
 use crate::sync::fence::heavy_fence;
 use crate::sync::yield_now;
+use crate::telemetry::activity::Status;
 use crate::worker::blocked::Blocked;
 use crate::worker::help::{Found, Look};
 use crate::worker::local::Local;
@@ -177,6 +178,7 @@ impl Local {
         let mut found = last_look();
         if let Found::Nothing = found {
             self.counters().parks.bump();
+            self.is_now(Status::Blocked);
             if shared.hand_over() {
                 *stuck_since = None;
                 self.remote().parker.park();
@@ -191,6 +193,7 @@ impl Local {
                     }
                 }
             }
+            self.is_now(Status::Running);
         }
         shared.unblock(self.index);
         self.come_back(left);

@@ -1,0 +1,48 @@
+//! What a pool says of itself: read while its workers go on, so never all of one moment.
+
+use crate::telemetry::activity::{Seen, Status};
+use crate::telemetry::counters::Counters;
+use crate::worker::shared::{Remote, Shared};
+use std::time::Duration;
+
+impl Remote {
+    /// What it is about, as others see it.
+    pub fn seen(&self, now: Duration) -> Seen {
+        let mut seen = self.activity.read(now);
+        if self.presence.is_stalled() {
+            seen.status = Status::Blocked;
+        }
+        seen
+    }
+
+    /// What it has done.
+    pub fn counted(&self) -> Counters {
+        let mut counters = Counters { joins: self.lane.pushes(), ..Counters::default() };
+        counters.add(&self.counters);
+        counters
+    }
+
+    /// How many jobs lie in its queues.
+    pub fn queued(&self) -> usize {
+        let deques = self.frames.len() + self.scoped.len() + self.detached.len();
+        deques + self.arrivals.len() + self.inbox.len()
+    }
+}
+
+impl Shared {
+    /// How many jobs lie in queues: at one time or another while they are counted.
+    pub fn queued(&self) -> usize {
+        let common = self.injected.len() + self.calls.len() + self.misfits.len();
+        common + self.workers().map(Remote::queued).sum::<usize>()
+    }
+
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        for worker in self.workers() {
+            sum.add(&worker.counters);
+            sum.joins += worker.lane.pushes();
+        }
+        sum.add(&self.common);
+        sum
+    }
+}

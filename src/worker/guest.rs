@@ -1,0 +1,69 @@
+//! Threads that are workers of a pool without being started by it (`use_current_thread`).
+//!
+//! This file is `unsafe` for the worker that such a thread leaves behind.
+
+use crate::worker::local::Local;
+use crate::worker::shared::Job;
+use std::cell::RefCell;
+
+/// What guests leave behind. It isn't freed before the thread ends: a shutdown may be
+/// called from inside a verb, whose frame still refers to its worker.
+/// Raw, since a box that moves would deny that others point into it.
+struct Guests(Vec<*mut Local>);
+
+thread_local! {
+    static GUESTS: RefCell<Guests> = const { RefCell::new(Guests(Vec::new())) };
+}
+
+impl Drop for Guests {
+    fn drop(&mut self) {
+        Local::retire_guest();
+        for guest in self.0.drain(..) {
+            // SAFETY: it came out of a box, and nobody finds it any more.
+            drop(unsafe { Box::from_raw(guest) });
+        }
+    }
+}
+
+impl Local {
+    /// Ends this thread's time as a guest, if it is one: its pool goes on without it.
+    pub fn retire_guest() {
+        Self::with_current(|current| {
+            if let Some(guest) = current {
+                guest.run_inbox();
+                guest.credits.give_back();
+                // For good.
+                let _ = guest.be_away();
+                guest.shared.unstaff();
+            }
+        });
+        Self::leave();
+    }
+
+    /// Runs what only this worker may run.
+    fn run_inbox(&self) {
+        while let Some(part) = self.remote().inbox.steal() {
+            self.execute(Job::Task(part));
+        }
+    }
+
+    /// Makes this thread worker 0 of the pool it is building, until it leaves or ends.
+    pub fn enter_as_guest(self) {
+        let this = Box::into_raw(Box::new(self));
+        // First, since it panics on a thread that is past having locals.
+        GUESTS.with_borrow_mut(|guests| guests.0.push(this));
+        // SAFETY: it lives until this thread's locals are destroyed, and that leaves.
+        unsafe { Self::enter(this) };
+    }
+
+    /// Whether what it does now is part of a job, after which it looks for others: not so for a
+    /// guest, unless it runs one.
+    pub fn returns(&self) -> bool {
+        !self.guest || self.nesting.get() > 0
+    }
+
+    /// Whether this is a guest that is in the midst of no job and no join.
+    pub fn is_at_leisure(&self) -> bool {
+        self.guest && self.nesting.get() == 0 && self.lane().is_bare()
+    }
+}
