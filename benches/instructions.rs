@@ -1,7 +1,10 @@
 //! Joins and spawns to be counted, not timed: `scripts/instructions` runs this under
 //! valgrind with two sizes, and the difference is what one costs.
 
+use filch::{Monitoring, ThreadPoolBuilder};
 use std::hint::black_box;
+use std::thread;
+use std::time::Duration;
 
 fn fib(n: u64) -> u64 {
     if n < 2 {
@@ -24,7 +27,13 @@ fn main() {
     };
     // `cargo bench` calls with arguments of its own.
     let Ok(size) = size.parse() else { return };
-    let pool = filch::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let monitored = arguments.next().is_some_and(|argument| argument == "monitored");
+    let monitoring = if monitored { Monitoring::new() } else { Monitoring::off() };
+    let pool = ThreadPoolBuilder::new().num_threads(1).monitoring(monitoring).build().unwrap();
+    // Past the first reading, the only one of the next five seconds.
+    while monitored && pool.snapshot().disk.at.is_none() {
+        thread::sleep(Duration::from_millis(10));
+    }
     match &*what {
         "join" => _ = black_box(pool.install(|| fib(size))),
         "spawn" => pool.spawn(move || chain(size)),
