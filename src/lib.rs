@@ -137,6 +137,7 @@ pub use telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
 pub use telemetry::readings::Reading;
 pub use telemetry::record::{Field, Record, Unit};
 pub use telemetry::snapshot::{Section, Snapshot};
+pub use telemetry::thefts::StealsFrom;
 pub use telemetry::unavailable::Unavailable;
 pub use telemetry::work::{Thread, Work};
 pub use telemetry::workers::{Lately, PoolSnapshot, WorkerSnapshot};

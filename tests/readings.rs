@@ -292,7 +292,7 @@ fn workers_are_seen_at_what_they_are_about() {
     });
     entered.wait();
     let running = wait_for(&pool, |snapshot| snapshot.now(Status::Running) == 1);
-    let busy = running.workers[0];
+    let busy = running.workers[0].clone();
     assert_eq!(busy.status, Status::Running, "the list is sorted by status");
     assert!(busy.tid.is_some() && busy.times.busy > Duration::ZERO);
     let grown = wait_for(&pool, |now| worker(now, busy.index).in_status > busy.in_status);
@@ -354,9 +354,31 @@ fn tasks_that_wait_are_counted_and_rates_follow() {
     assert_eq!(pool.snapshot().pool.now.queued, Ok(1000));
     gate.open();
     let done = wait_for(&pool, |snapshot| snapshot.pool.counters.tasks == 1001);
+    assert!(done.workers[0].steals_from.is_empty(), "nobody is there to steal from");
     assert_eq!(done.pool.now.queued, Ok(0));
     wait_for(&pool, |snapshot| snapshot.pool.throughput.minute.is_ok_and(|rate| rate > 0.0));
     wait_until(|| {
         pool.history::<filch::Work>().iter().any(|taken| taken.reading.tasks == Ok(1001))
     });
+}
+
+#[test]
+fn steals_are_counted_by_victim() {
+    let _alone = alone();
+    let pool = pool(Monitoring::off());
+    let theirs = Arc::new(Gate::default());
+    // A task that waits for one of its own, which only the other worker can run.
+    let victim = pool.install(move || {
+        let stolen = Arc::clone(&theirs);
+        filch::spawn(move || stolen.open());
+        while !theirs.is_open() {
+            std::hint::spin_loop();
+        }
+        filch::current_thread_index().unwrap()
+    });
+    let snapshot = wait_for(&pool, |snapshot| snapshot.pool.counters.tasks == 2);
+    let won = worker(&snapshot, 1 - victim).steals_from.iter().find(|from| from.victim == victim);
+    assert!(won.is_some_and(|from| from.won == 1 && from.tried >= 1), "{:?}", snapshot.workers);
+    assert_eq!(snapshot.pool.counters.steals, 1);
+    assert!(worker(&snapshot, victim).steals_from.iter().all(|from| from.won == 0));
 }

@@ -192,6 +192,7 @@ impl ThreadPool {
         let now = shared.start.elapsed();
         let worker = |(index, remote): (usize, &Remote)| WorkerSnapshot {
             counters: remote.counted(),
+            steals_from: remote.thefts.read(),
             queued: remote.queued(),
             tid: remote.tid.get().copied(),
             pinned_to: self.placement.cpu(index),

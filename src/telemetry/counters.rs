@@ -17,7 +17,7 @@ impl Count {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn read(&self) -> u64 {
+    pub fn read(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -79,6 +79,8 @@ counters! {
         exposures,
         /// Frames taken out of another worker's lane because it was busy with a long leaf.
         pulls,
+        /// Times a worker that had found nothing to do looked again, in vain.
+        looks_in_vain,
         /// Times a worker went to sleep.
         parks,
         /// Times a worker woke another.

@@ -7,6 +7,7 @@ pub mod machine;
 pub mod readings;
 pub mod record;
 pub mod snapshot;
+pub mod thefts;
 pub mod unavailable;
 pub mod work;
 pub mod workers;

@@ -4,6 +4,7 @@ use crate::telemetry::activity::{Seen, Status, Times};
 use crate::telemetry::counters::Counters;
 use crate::telemetry::history::Taken;
 use crate::telemetry::record::Record;
+use crate::telemetry::thefts::StealsFrom;
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::telemetry::work::{Thread, Work};
 use std::fmt;
@@ -86,7 +87,7 @@ impl PoolSnapshot {
 }
 
 /// What is known of one worker.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct WorkerSnapshot {
     /// As [`current_thread_index`](crate::current_thread_index) gives it.
@@ -99,6 +100,8 @@ pub struct WorkerSnapshot {
     pub times: Times,
     /// What it has done. The counts belong to the index and go on when a spare is given a new thread.
     pub counters: Counters,
+    /// The other workers from whom it has tried to steal, spares apart; none in a pool of more than 256.
+    pub steals_from: Vec<StealsFrom>,
     /// Tasks and exposed frames of joins in its queues.
     pub queued: usize,
     /// The number that the kernel gave its thread, if it is known.
@@ -117,6 +120,7 @@ impl WorkerSnapshot {
             in_status: now.saturating_sub(seen.since),
             times: seen.times,
             counters: Counters::default(),
+            steals_from: Vec::new(),
             queued: 0,
             tid: None,
             pinned_to: None,

@@ -54,16 +54,19 @@ impl Local {
     /// A job of another worker. Frames first: they are the largest pieces, and somebody
     /// waits for each. Hidden ones are asked for on the way.
     fn steal(&self) -> Option<Job> {
-        let job = self
+        let thefts = &self.remote().thefts;
+        let (victim, job) = self
             .steal_by(|victim| {
+                thefts.tried(victim.index);
                 let frame = victim.frames.steal().map(Job::Frame);
                 if frame.is_none() && victim.lane.has_hidden() {
                     victim.lane.ask();
                 }
-                frame
+                Some((victim.index, frame?))
             })
-            .or_else(|| self.steal_by(|victim| victim.scoped.steal().map(Job::Scoped)))
-            .or_else(|| self.steal_by(|victim| victim.detached.steal().map(Job::Task)))?;
+            .or_else(|| self.steal_by(|v| Some((v.index, v.scoped.steal().map(Job::Scoped)?))))
+            .or_else(|| self.steal_by(|v| Some((v.index, v.detached.steal().map(Job::Task)?))))?;
+        thefts.won(victim);
         self.counters().steals.bump();
         Some(job)
     }

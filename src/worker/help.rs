@@ -68,6 +68,8 @@ impl Local {
             return Found::Unclear;
         }
         self.counters().steals.bump();
+        self.remote().thefts.tried(thief.index);
+        self.remote().thefts.won(thief.index);
         Found::Part(Job::Frame(frame))
     }
 

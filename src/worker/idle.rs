@@ -59,6 +59,7 @@ impl Local {
             }
             match ladder.next_step() {
                 Step::Yield => {
+                    self.counters().looks_in_vain.bump();
                     yield_now();
                     self.shared.whereabouts.here(self.index);
                 }

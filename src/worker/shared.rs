@@ -17,6 +17,7 @@ use crate::sync::{AtomicBool, AtomicUsize, Ordering, Thread};
 use crate::telemetry::activity::Activity;
 use crate::telemetry::counters::WorkerCounters;
 use crate::telemetry::readings::Readings;
+use crate::telemetry::thefts::Thefts;
 use crate::telemetry::unavailable::Fact;
 use crate::worker::blocked::Blocked;
 use crate::worker::handlers::Handlers;
@@ -31,6 +32,7 @@ use std::time::Instant;
 
 /// The part of a worker that others may touch.
 pub struct Remote {
+    pub index: usize,
     pub lane: CachePadded<Lane<Local>>,
     /// Exposed frames.
     pub frames: Stealer<FrameRef<Local>>,
@@ -54,6 +56,7 @@ pub struct Remote {
     pub foreign: AtomicUsize,
     pub counters: CachePadded<WorkerCounters>,
     pub activity: Activity,
+    pub thefts: Thefts,
     /// Set when it has begun (start handler done), and when it has ended (all but its
     /// thread-locals gone).
     pub started: Latch,
@@ -144,8 +147,10 @@ impl Shared {
     ) -> Self {
         static NEXT_ID: global::AtomicUsize = global::AtomicUsize::new(0);
         let exceptions = usize::from(!watch.is_armed());
+        let remotes = deques.iter().enumerate();
+        let remotes = remotes.map(|(index, local)| Remote::new(local, index, deques.len()));
         Self {
-            regulars: deques.iter().map(|deques| Remote::new(deques, false)).collect(),
+            regulars: remotes.collect(),
             spares: (deques.len()..max).map(|_| OnceLock::new()).collect(),
             opened: AtomicUsize::new(0),
             seats: Seats::new(deques.len(), max),
@@ -173,8 +178,10 @@ impl Shared {
 }
 
 impl Remote {
-    pub fn new(local: &Deques, spare: bool) -> Self {
+    /// That of the worker with this index, of so many regular ones.
+    pub fn new(local: &Deques, index: usize, regulars: usize) -> Self {
         Self {
+            index,
             lane: CachePadded::new(Lane::new()),
             frames: local.frames.stealer(),
             scoped: local.scoped.stealer(),
@@ -184,11 +191,12 @@ impl Remote {
             inbox: Injector::new(),
             parker: Arc::new(Parker::new()),
             blocked: AtomicUsize::new(Blocked::No.into_word()),
-            presence: Presence::new(spare),
+            presence: Presence::new(index >= regulars),
             tid: OnceLock::new(),
             foreign: AtomicUsize::new(0),
             counters: CachePadded::default(),
             activity: Activity::default(),
+            thefts: Thefts::new(regulars),
             started: Latch::new(),
             stopped: Latch::new(),
         }
@@ -247,7 +255,7 @@ impl Shared {
     pub fn open_spare(&self, index: usize, local: &Deques) {
         let spare = index - self.regulars.len();
         assert!(
-            self.spares[spare].set(Remote::new(local, true)).is_ok(),
+            self.spares[spare].set(Remote::new(local, index, self.regulars.len())).is_ok(),
             "filch: two spares of a kind"
         );
         self.opened.fetch_max(spare + 1, Ordering::Relaxed);
