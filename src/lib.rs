@@ -108,7 +108,7 @@ mod worker;
 
 pub use construct::blocking::blocking;
 pub use construct::broadcast::{BroadcastContext, broadcast, spawn_broadcast};
-pub use construct::handle::{JoinHandle, spawn_handle};
+pub use construct::handle::{JoinHandle, spawn_handle, try_spawn_handle};
 pub use construct::join::{FnContext, join, join_context};
 pub use construct::scope::{Scope, in_place_scope, scope};
 pub use construct::scope_fifo::{ScopeFifo, in_place_scope_fifo, scope_fifo};

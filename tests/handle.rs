@@ -350,3 +350,24 @@ fn a_worker_survives_a_waker_that_panics() {
         assert_eq!(pool.install(|| 1), 1);
     });
 }
+
+#[test]
+fn failures_are_counted_however_a_task_fails() {
+    let pool = pool(2);
+    let failures = || pool.counters().failures;
+    let ok = pool.try_spawn_handle(|| Ok::<_, String>(1));
+    assert_eq!(ok.join().unwrap(), Ok(1));
+    assert_eq!(failures(), 0);
+    let error = pool.try_spawn_handle(|| Err::<u32, _>("no".to_owned()));
+    assert_eq!(error.join().unwrap(), Err("no".to_owned()));
+    assert_eq!(failures(), 1);
+    // From a worker, which runs the task itself.
+    let inside = pool.install(|| filch::try_spawn_handle(|| Err::<u32, _>("no")).join());
+    assert_eq!((inside.unwrap(), failures()), (Err("no"), 2));
+    assert!(pool.spawn_handle(|| explode("handle")).join().is_err());
+    assert_eq!(failures(), 3);
+    panic_of(|| pool.scope(|scope| scope.spawn(|_| explode("scope"))));
+    assert_eq!(failures(), 4);
+    assert_eq!(pool.try_spawn_handle(|| Ok::<_, ()>(())).join().unwrap(), Ok(()));
+    assert_eq!(failures(), 4);
+}

@@ -57,7 +57,60 @@ where
     accepted(in_current_pool(|shared| spawn_handle_in(shared, task)))
 }
 
+/// As [`spawn_handle`], for a task that may fail: an error that it returns counts as a failure
+/// ([`Counters::failures`](crate::Counters::failures)), as a panic of any task does.
+///
+/// # Panics
+/// As [`spawn_handle`].
+///
+/// # Examples
+///
+/// ```
+/// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+/// let task = pool.try_spawn_handle(|| "forty-two".parse::<u32>());
+/// assert!(task.join().unwrap().is_err());
+/// assert_eq!(pool.counters().failures, 1);
+/// # Ok::<(), filch::Error>(())
+/// ```
+#[track_caller]
+pub fn try_spawn_handle<F, T, E>(task: F) -> JoinHandle<result::Result<T, E>>
+where
+    F: FnOnce() -> result::Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    spawn_handle(counting_errors(task))
+}
+
+fn counting_errors<T, E>(
+    task: impl FnOnce() -> result::Result<T, E>,
+) -> impl FnOnce() -> result::Result<T, E> {
+    || {
+        let result = task();
+        if result.is_err() {
+            Local::with_current(|current| {
+                current.inspect(|local| local.counters().failures.bump());
+            });
+        }
+        result
+    }
+}
+
 impl ThreadPool {
+    /// [`try_spawn_handle`] in this pool.
+    ///
+    /// # Panics
+    /// As [`spawn_handle`].
+    #[track_caller]
+    pub fn try_spawn_handle<F, T, E>(&self, task: F) -> JoinHandle<result::Result<T, E>>
+    where
+        F: FnOnce() -> result::Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        self.spawn_handle(counting_errors(task))
+    }
+
     /// [`spawn_handle`] in this pool.
     ///
     /// # Panics

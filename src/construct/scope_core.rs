@@ -75,6 +75,7 @@ impl<'scope> Core<'scope> {
 
     #[cold]
     fn panicked(&self, payload: Payload) {
+        self.shared.common.failures.bump_shared();
         let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
         if first.is_none() {
             *first = Some(payload);

@@ -105,7 +105,11 @@ where
 
     fn run_unclaimed(&self) {
         if let Some(work) = self.claim() {
-            self.complete(catch_unwind(AssertUnwindSafe(work)));
+            let result = catch_unwind(AssertUnwindSafe(work));
+            if result.is_err() {
+                self.pool.common.failures.bump_shared();
+            }
+            self.complete(result);
         }
     }
 

@@ -45,7 +45,7 @@ pub fn now(shared: &Shared) -> Work {
     }
     Work {
         tasks: Ok(counters.tasks),
-        panics: Ok(counters.panics),
+        failures: Ok(counters.failures),
         queued: Ok(shared.queued() as u64),
         threads: Ok(threads),
         parked: Ok(parked),

@@ -72,6 +72,9 @@ counters! {
         /// Tasks run to their end: spawned ones, those of scopes, broadcast parts, and calls
         /// such as `install` from outside.
         tasks,
+        /// Tasks that failed: by a panic, those of scopes and those with a handle included, or of
+        /// [`try_spawn_handle`](crate::try_spawn_handle) by an error.
+        failures,
         /// Jobs taken from another worker's deque.
         steals,
         /// Times a worker moved the hidden frames of its join lane to its deque because

@@ -8,8 +8,8 @@ records! {
     pub struct Work {
         /// Tasks run to their end.
         total tasks: u64 = Count,
-        /// Panics that no caller could be told of.
-        total panics: u64 = Count,
+        /// Tasks that failed, by a panic or an error.
+        total failures: u64 = Count,
         /// Tasks that wait to be run, hidden frames of joins not among them.
         gauge queued: u64 = Count,
         /// Workers that have a thread.

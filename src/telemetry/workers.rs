@@ -22,7 +22,7 @@ pub struct PoolSnapshot {
     pub now: Work,
     /// Tasks run to their end a second.
     pub throughput: Lately,
-    /// Panics that no caller could be told of, as a share of the tasks.
+    /// Tasks that failed, by a panic or an error, as a share of all.
     pub error_rate: Lately,
     /// Time spent on tasks, as a share of that for which there have been workers.
     pub utilisation: Lately,
@@ -76,7 +76,7 @@ impl PoolSnapshot {
         });
         self.error_rate = Lately::of(|age| {
             let then = since(age)?.reading;
-            Ok(ratio(grown(now.panics, then.panics)?, grown(now.tasks, then.tasks)?).min(1.0))
+            Ok(ratio(grown(now.failures, then.failures)?, grown(now.tasks, then.tasks)?).min(1.0))
         });
         self.utilisation = Lately::of(|age| {
             let then = since(age)?.reading;
@@ -181,9 +181,9 @@ mod tests {
     use crate::telemetry::unavailable::Unavailable;
     use std::time::{Duration, SystemTime};
 
-    fn work(tasks: u64, panics: u64, busy: f64, staffed: f64) -> Work {
+    fn work(tasks: u64, failures: u64, busy: f64, staffed: f64) -> Work {
         let mut work = Work::unavailable(Unavailable::NotYet);
-        (work.tasks, work.panics) = (Ok(tasks), Ok(panics));
+        (work.tasks, work.failures) = (Ok(tasks), Ok(failures));
         (work.busy_time, work.staffed_time) = (Ok(busy), Ok(staffed));
         work
     }

@@ -65,6 +65,7 @@ impl Local {
         });
         if let Err(payload) = catch_unwind(run) {
             self.counters().panics.bump();
+            self.counters().failures.bump();
             self.shared.handlers.report_panic(payload);
         }
         self.nesting.set(self.nesting.get() - 1);
