@@ -275,8 +275,9 @@ fn worker(snapshot: &Snapshot, index: usize) -> &filch::WorkerSnapshot {
 fn workers_are_seen_at_what_they_are_about() {
     let _alone = alone();
     let pool = pool(often());
-    let parked = wait_for(&pool, |snapshot| snapshot.now(Status::Parked) == 2);
-    assert_eq!(parked.pool.now.parked, Ok(2));
+    wait_for(&pool, |snapshot| {
+        snapshot.now(Status::Parked) == 2 && snapshot.pool.now.parked == Ok(2)
+    });
     let (gate, entered) = (Arc::new(Gate::default()), Arc::new(Gate::default()));
     let (theirs, told) = (Arc::clone(&gate), Arc::clone(&entered));
     pool.spawn(move || {
