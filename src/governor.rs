@@ -102,7 +102,7 @@ impl Governor {
     /// Goes on until the pool has come to its end, which unparks the thread.
     pub fn run(mut self, shared: &Shared) {
         let Ok(readings) = &shared.readings else { return };
-        while !shared.idle.has_ended() {
+        while !shared.is_over() {
             let next = self.tick(readings.now(), Some(shared), readings);
             park_timeout(next.saturating_sub(readings.now()));
         }

@@ -28,6 +28,14 @@ fn a_thousand_pools_leave_no_thread() {
     // The kernel may take a moment to forget a thread that has been joined.
     wait_until(|| threads() == before);
 
+    // No worker is left that could end these.
+    on_new_thread(|| builder(1).use_current_thread().build().unwrap().detach());
+    on_new_thread(|| {
+        let pool = builder(1).use_current_thread().build().unwrap();
+        on_new_thread(|| drop(pool));
+    });
+    wait_until(|| threads() == before);
+
     builder(64).build().unwrap().install(|| assert!(threads() >= before + 64));
     wait_until(|| threads() == before);
 

@@ -190,7 +190,9 @@ impl Local {
         self.withdraw();
         let crowded = self.shared.seats.sit_out_if_crowded(self.index);
         if crowded {
+            self.is_now(Status::Parked);
             self.sleep_on_the_bench();
+            self.is_now(Status::Searching);
         } else {
             self.remote().presence.back(true);
         }
@@ -268,8 +270,7 @@ impl Local {
         if ended {
             shared.roster().for_each(|(worker, _)| shared.unpark(worker));
             shared.watch.wake();
-            // Set before the pool could end: when it was built.
-            shared.governor.get().inspect(|governor| governor.unpark());
+            shared.wake_governor();
         }
         ended
     }

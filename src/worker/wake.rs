@@ -238,6 +238,20 @@ impl Shared {
         full_fence();
         if let Some(worker) = self.idle.wake_one() {
             self.unpark(worker);
+        } else if self.is_over() {
+            self.wake_governor();
         }
+    }
+
+    /// Whether the pool has come to its end: a worker has found that to be so, or there is none left,
+    /// as when all were guests.
+    pub fn is_over(&self) -> bool {
+        let nobody = || self.gate.is_sealed() && self.staffed.load(Ordering::Relaxed) == 0;
+        self.idle.has_ended() || nobody()
+    }
+
+    pub fn wake_governor(&self) {
+        // Set before the pool could end: when it was built.
+        self.governor.get().inspect(|governor| governor.unpark());
     }
 }
