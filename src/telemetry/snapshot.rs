@@ -39,9 +39,9 @@ pub struct Section<T> {
 /// use std::time::Duration;
 ///
 /// let pool = filch::ThreadPoolBuilder::new().num_threads(2).build()?;
-/// pool.install(|| ());
+/// pool.join(|| (), || ());
 /// let snapshot = pool.snapshot();
-/// assert_eq!(snapshot.pool.counters.tasks, 1);
+/// assert_eq!(snapshot.pool.counters.joins, 1);
 /// // Rates take two readings, five seconds apart by default.
 /// match snapshot.memory.current.process_resident {
 ///     Ok(bytes) => println!("{bytes} bytes"),
