@@ -146,3 +146,51 @@ fn device_counts(text: &[u8], device: (u64, u64)) -> Fact<DeviceCounts> {
     }
     Err(Unavailable::Missing)
 }
+
+#[cfg(all(test, target_os = "linux", not(loom), not(miri)))]
+mod tests {
+    use super::{DiskMonitor, MountPoint, device_counts};
+    use crate::monitor::cgroup::Stay;
+    use crate::monitor::fixture::Tree;
+    use crate::telemetry::unavailable::Unavailable;
+    use std::time::Duration;
+
+    #[test]
+    fn a_mount_has_the_counts_of_its_device() {
+        let tree = Tree::new();
+        let (major, minor) = MountPoint::new(tree.root()).unwrap().device().unwrap();
+        let line = |read: u64, written: u64, busy: u64| {
+            // Old kernels end here.
+            format!(
+                "   7  0 loop0 9 9 9 9 9 9 9 9 0 9 9\n\
+                 {major:4} {minor:7} vda 1 2 {read} 3 4 5 {written} 6 0 {busy} 7\n"
+            )
+        };
+        tree.write("/proc/diskstats", line(10, 20, 1000));
+        let mut monitor = DiskMonitor::new(tree.root(), &[tree.root().to_owned()]);
+        let stay = Stay::default();
+        monitor.read(Duration::from_secs(1), stay);
+        let mount = monitor.mounts()[0].1;
+        assert_eq!((mount.read_bytes, mount.written_bytes), (Ok(5120), Ok(10240)));
+        assert_eq!(
+            (mount.busy, mount.read_rate),
+            (Err(Unavailable::NotYet), Err(Unavailable::NotYet))
+        );
+        tree.write("/proc/diskstats", line(14, 28, 1500));
+        monitor.read(Duration::from_secs(3), stay);
+        let mount = monitor.mounts()[0].1;
+        assert_eq!((mount.read_rate, mount.write_rate), (Ok(1024.0), Ok(2048.0)));
+        assert_eq!(mount.busy, Ok(0.25));
+        let used = mount.used.unwrap() as f64;
+        assert!(mount.utilisation.unwrap() >= used / mount.total.unwrap() as f64);
+    }
+
+    #[test]
+    fn a_device_that_is_not_listed_or_garbled_has_no_counts() {
+        let counts = |text: &str| device_counts(text.as_bytes(), (8, 1)).err();
+        assert_eq!(counts(""), Some(Unavailable::Missing));
+        assert_eq!(counts("8 10 sda10 1 2 3 4 5 6 7 8 9 10\n"), Some(Unavailable::Missing));
+        assert_eq!(counts("8 1 sda1 1 2 3 4 5 6 7 8 9\n"), Some(Unavailable::Garbled));
+        assert_eq!(counts("8 1 sda1 1 2 3 4 5 6 7 8 9 10\n"), None);
+    }
+}

@@ -246,3 +246,93 @@ fn parse(line: &[u8]) -> Option<(Key, Fact<Traffic>)> {
     };
     Some((key, traffic()))
 }
+
+#[cfg(all(test, not(loom), not(miri)))]
+mod tests {
+    use super::{ASK_EVERY, NetworkMonitor, parse};
+    use crate::monitor::fixture::Tree;
+    use crate::telemetry::machine::Network;
+    use crate::telemetry::unavailable::Unavailable;
+    use std::time::Duration;
+
+    const DEV: &str = "/proc/self/net/dev";
+
+    fn dev(interfaces: &[(&str, u64)]) -> String {
+        let line = |(name, bytes): &(&str, u64)| {
+            format!("{name}:{bytes} 1 0 0 0 0 0 0 {bytes} 1 0 0 0 0 0 0\n")
+        };
+        "head\nhead\n".to_owned() + &interfaces.iter().map(line).collect::<String>()
+    }
+
+    /// What is read at each of these, a second apart.
+    fn readings(
+        monitor: &mut NetworkMonitor,
+        tree: &Tree,
+        steps: &[&[(&str, u64)]],
+    ) -> Vec<Network> {
+        let read = |(second, interfaces): (usize, &&[(&str, u64)])| {
+            tree.write(DEV, dev(interfaces));
+            monitor.read(Duration::from_secs(second as u64))
+        };
+        steps.iter().enumerate().map(read).collect()
+    }
+
+    #[test]
+    fn the_sum_goes_on_when_an_interface_comes_goes_or_begins_anew() {
+        let tree = Tree::new();
+        let mut monitor = NetworkMonitor::new(tree.root(), None);
+        let read = readings(
+            &mut monitor,
+            &tree,
+            &[
+                &[("lo", 5), ("a", 100)],
+                &[("b", 10), ("a", 150), ("lo", 99)],
+                &[("b", 30)],
+                &[("b", 7)],
+                &[("a", 1), ("b", 8)],
+            ],
+        );
+        let totals: Vec<_> = read.iter().map(|network| network.received_bytes.unwrap()).collect();
+        assert_eq!(totals, [100, 160, 180, 187, 189]);
+        let rates: Vec<_> = read.iter().map(|network| network.receive_rate).collect();
+        let (not_yet, back) = (Err(Unavailable::NotYet), Err(Unavailable::WentBack));
+        assert_eq!(rates, [not_yet, Ok(50.0), Ok(20.0), back, Ok(1.0)]);
+        assert_eq!(monitor.interfaces().len(), 2);
+    }
+
+    #[test]
+    fn a_configured_capacity_goes_before_what_drivers_say_and_that_is_asked_seldom() {
+        let tree = Tree::new().file("/sys/class/net/a/speed", "80\n");
+        let steps: &[&[(&str, u64)]] = &[&[("a", 0)], &[("a", 1_000_000)]];
+        let mut configured = NetworkMonitor::new(tree.root(), Some(4e6));
+        assert_eq!(readings(&mut configured, &tree, steps)[1].utilisation, Ok(0.25));
+        let mut asked = NetworkMonitor::new(tree.root(), None);
+        assert_eq!(readings(&mut asked, &tree, steps)[1].utilisation, Ok(0.1));
+        tree.write("/sys/class/net/a/speed", "8\n");
+        let capacities = (2..=u64::from(ASK_EVERY))
+            .map(|second| asked.read(Duration::from_secs(second)).capacity);
+        let capacities: Vec<_> = capacities.collect();
+        assert_eq!(capacities[capacities.len() - 2..], [Ok(1e7), Ok(1e6)]);
+    }
+
+    #[test]
+    fn one_interface_of_unknown_speed_hides_the_sum_if_it_carries_anything() {
+        let tree = Tree::new()
+            .file("/sys/class/net/a/speed", "8\n")
+            .file("/sys/class/net/b/speed", "-1\n");
+        let mut monitor = NetworkMonitor::new(tree.root(), None);
+        let read = readings(&mut monitor, &tree, &[&[("a", 1), ("b", 0)], &[("a", 1), ("b", 1)]]);
+        assert_eq!(read[0].capacity, Ok(1e6));
+        assert_eq!(read[1].capacity, Err(Unavailable::Missing));
+    }
+
+    #[test]
+    fn names_may_hold_a_colon_and_lines_be_garbled() {
+        let line = b"eth0:1:7 1 0 0 0 0 0 0 8 1 0 0 0 0 0 0";
+        let (key, traffic) = parse(line).unwrap();
+        assert_eq!((key.as_name(), traffic.unwrap().received_bytes), ("eth0:1".to_owned(), 7));
+        assert!(parse(b"no colon").is_none());
+        assert_eq!(parse(b"a: 1 2 3").unwrap().1.unwrap_err(), Unavailable::Garbled);
+        assert_eq!(parse(b"a:").unwrap().1.unwrap_err(), Unavailable::Garbled);
+    }
+}
