@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use filch::{Monitoring, Record, Snapshot, Status, ThreadPool, Unavailable};
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -253,11 +253,14 @@ fn a_tick_allocates_nothing_once_all_files_are_open() {
     let monitoring =
         Monitoring::new().cpu(every, 3).memory(every, 3).network(every, 3).disk(every, 3);
     let pool = pool(monitoring);
-    let taken = || pool.snapshot().disk.at;
     let ticks = |count: usize| {
         for _ in 0..count {
-            let last = taken();
-            wait_until(|| taken() != last);
+            // Ages grow until there is a new reading.
+            let last = Cell::new(Duration::ZERO);
+            wait_until(|| {
+                let age = pool.snapshot().disk.age.unwrap_or_default();
+                age < last.replace(age)
+            });
         }
     };
     ticks(5);
@@ -343,7 +346,10 @@ fn a_busy_worker_is_busy_to_the_kernel_too() {
 #[test]
 fn tasks_that_wait_are_counted_and_rates_follow() {
     let _alone = alone();
-    let pool = builder(1).monitoring(often()).detect_blocking(None).build().unwrap();
+    let often = often().cpu(EVERY, 10_000);
+    let pool = builder(1).monitoring(often).detect_blocking(None).build().unwrap();
+    // What comes now is measured against this.
+    wait_until(|| !pool.history::<filch::Work>().is_empty());
     let (gate, entered) = (Arc::new(Gate::default()), Arc::new(Gate::default()));
     let (theirs, told) = (Arc::clone(&gate), Arc::clone(&entered));
     pool.spawn(move || {

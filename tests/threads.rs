@@ -32,6 +32,12 @@ fn a_thousand_pools_leave_no_thread() {
     on_new_thread(|| builder(1).use_current_thread().build().unwrap().detach());
     on_new_thread(|| {
         let pool = builder(1).use_current_thread().build().unwrap();
+        // Done by a spare, whom the guest's leaving calls.
+        pool.spawn(|| ());
+        pool.detach();
+    });
+    on_new_thread(|| {
+        let pool = builder(1).use_current_thread().build().unwrap();
         on_new_thread(|| drop(pool));
     });
     wait_until(|| threads() == before);

@@ -18,7 +18,7 @@ fn writer(ring: &Arc<Ring>, records: u64) -> thread::JoinHandle<()> {
 fn the_newest_record_is_whole_and_never_older_than_the_one_before() {
     check(|| {
         let ring = Arc::new(Ring::new(1, 2));
-        let writer = writer(&ring, 3);
+        let writer = writer(&ring, 4);
         let (mut record, mut last) = ([0; 2], 0);
         for _ in 0..2 {
             if ring.newest(&mut record) {
@@ -29,7 +29,7 @@ fn the_newest_record_is_whole_and_never_older_than_the_one_before() {
         }
         writer.join().unwrap();
         assert!(ring.newest(&mut record));
-        assert_eq!(record, [3, 3]);
+        assert_eq!(record, [4, 4]);
     });
 }
 
@@ -37,14 +37,14 @@ fn the_newest_record_is_whole_and_never_older_than_the_one_before() {
 fn a_history_is_whole_and_in_order() {
     check(|| {
         let ring = Arc::new(Ring::new(2, 2));
-        let writer = writer(&ring, 4);
+        let writer = writer(&ring, 6);
         let records = ring.all();
         for (before, after) in records.chunks(2).zip(records.chunks(2).skip(1)) {
             assert_eq!(before[0] + 1, after[0]);
         }
         assert!(records.chunks(2).all(|record| record[0] == record[1] && record[0] > 0));
         writer.join().unwrap();
-        assert_eq!(ring.all(), [3, 3, 4, 4]);
+        assert_eq!(ring.all(), [5, 5, 6, 6]);
     });
 }
 

@@ -58,7 +58,7 @@ where
 }
 
 /// As [`spawn_handle`], for a task that may fail: an error that it returns counts as a failure
-/// ([`Counters::failures`](crate::Counters::failures)), as a panic of any task does.
+/// ([`Counters::failures`](crate::Counters::failures)), as a panic does.
 ///
 /// # Panics
 /// As [`spawn_handle`].

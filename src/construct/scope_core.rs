@@ -51,7 +51,7 @@ impl<'scope> Core<'scope> {
 
     /// Runs the body and waits for all tasks.
     pub fn complete<R>(&self, body: impl FnOnce() -> R) -> R {
-        let result = self.catch(body);
+        let result = self.keep_panic(catch_unwind(AssertUnwindSafe(body)));
         // SAFETY: the body counts, and is over; we keep the scope alive.
         unsafe { CountLatch::done(&self.latch, 0, 1) };
         let latch = self.latch.latch();
@@ -68,14 +68,21 @@ impl<'scope> Core<'scope> {
         }
     }
 
-    /// Runs the body or a task, and keeps its panic for the end of the scope.
-    pub fn catch<R>(&self, f: impl FnOnce() -> R) -> Option<R> {
-        catch_unwind(AssertUnwindSafe(f)).map_err(|payload| self.panicked(payload)).ok()
+    /// Runs a task, and keeps its panic for the end of the scope.
+    pub fn catch(&self, task: impl FnOnce()) {
+        let result = catch_unwind(AssertUnwindSafe(task));
+        if result.is_err() {
+            self.shared.common.failures.bump_shared();
+        }
+        self.keep_panic(result);
+    }
+
+    fn keep_panic<R>(&self, result: Result<R, Payload>) -> Option<R> {
+        result.map_err(|payload| self.panicked(payload)).ok()
     }
 
     #[cold]
     fn panicked(&self, payload: Payload) {
-        self.shared.common.failures.bump_shared();
         let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
         if first.is_none() {
             *first = Some(payload);

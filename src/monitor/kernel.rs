@@ -101,7 +101,7 @@ mod calls {
         crate::monitor::file::why(std::io::Error::last_os_error())
     }
 
-    /// How many CPUs there could ever be online.
+    /// How many CPUs there could ever be online; with musl, how many the process may use.
     pub fn possible_cpus() -> usize {
         // SAFETY: it has no preconditions.
         let cpus = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_CONF) };

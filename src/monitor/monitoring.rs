@@ -105,14 +105,15 @@ impl Monitoring {
     }
 
     /// The directories whose file systems are watched. Default: `/`. One that doesn't exist is no
-    /// error: its readings aren't there until it does.
+    /// error: its readings aren't there until it does. The end of the pool waits for a reading that is
+    /// being taken, so leave out what hangs when a server is down.
     pub fn mounts<P: Into<PathBuf>>(mut self, mounts: impl IntoIterator<Item = P>) -> Self {
         self.mounts = mounts.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The directory in which `proc` and `sys` are to be found. Default: `/`. For a container that
-    /// has its host's somewhere else, and for tests.
+    /// The directory in which `proc` and `sys` are to be found. Default: `/`. For tests with a made-up
+    /// machine: control groups, too, are looked for below it.
     pub fn root(mut self, root: impl Into<PathBuf>) -> Self {
         self.root = root.into();
         self

@@ -15,9 +15,11 @@ pub struct NetworkMonitor {
     /// Bytes a second each way, if configured.
     capacity: Option<f64>,
     interfaces: Vec<Interface>,
-    /// Of all that there are or have been, so that it doesn't go back when one vanishes.
+    /// Of all that there are or have been, so that it doesn't go back when one vanishes: what they had
+    /// carried at the first reading, and all since.
     total: Traffic,
     rows: Vec<(Key, Network)>,
+    begun: bool,
 }
 
 struct Interface {
@@ -53,6 +55,7 @@ impl NetworkMonitor {
             interfaces: Vec::new(),
             total: Traffic::default(),
             rows: Vec::new(),
+            begun: false,
         }
     }
 
@@ -67,11 +70,13 @@ impl NetworkMonitor {
         for (key, traffic) in lines(text).skip(2).filter_map(parse) {
             let row = self.rows.len();
             let interface = find(&self.root, &mut self.interfaces, row, key);
-            let network = interface.update(at, traffic, &mut self.total);
+            let base = if self.begun { traffic.ok() } else { None };
+            let network = interface.update(at, traffic, base, &mut self.total);
             self.rows.push((key, network));
             sum.add(key, &network);
         }
         self.interfaces.truncate(self.rows.len());
+        self.begun = true;
         let mut network = self.total.with_rates(sum.received, sum.sent);
         let none = Err(Unavailable::Missing);
         network.set_capacity(self.capacity.map_or(sum.capacity.unwrap_or(none), Ok));
@@ -116,7 +121,14 @@ impl Interface {
         }
     }
 
-    fn update(&mut self, at: Duration, traffic: Fact<Traffic>, total: &mut Traffic) -> Network {
+    /// `base` is what it had carried when it appeared, which may have been under another name.
+    fn update(
+        &mut self,
+        at: Duration,
+        traffic: Fact<Traffic>,
+        base: Option<Traffic>,
+        total: &mut Traffic,
+    ) -> Network {
         let received = self.received.rate(at, traffic.map(|traffic| traffic.received_bytes));
         let sent = self.sent.rate(at, traffic.map(|traffic| traffic.sent_bytes));
         let traffic = match traffic {
@@ -124,7 +136,7 @@ impl Interface {
             Err(why) => return Network::unavailable(why),
         };
         if !is_loopback(self.key) {
-            total.add(&traffic, self.last.as_ref());
+            total.add(&traffic, self.last.or(base).as_ref());
         }
         self.last = Some(traffic);
         if self.until_asked == 0 {
@@ -193,7 +205,7 @@ struct Sum {
 
 impl Default for Sum {
     fn default() -> Self {
-        let none = Err(Unavailable::NotYet);
+        let none = Err(Unavailable::Missing);
         Self { received: none, sent: none, capacity: None }
     }
 }
@@ -293,7 +305,7 @@ mod tests {
             ],
         );
         let totals: Vec<_> = read.iter().map(|network| network.received_bytes.unwrap()).collect();
-        assert_eq!(totals, [100, 160, 180, 187, 189]);
+        assert_eq!(totals, [100, 150, 170, 177, 178]);
         let rates: Vec<_> = read.iter().map(|network| network.receive_rate).collect();
         let (not_yet, back) = (Err(Unavailable::NotYet), Err(Unavailable::WentBack));
         assert_eq!(rates, [not_yet, Ok(50.0), Ok(20.0), back, Ok(1.0)]);

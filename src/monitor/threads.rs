@@ -5,7 +5,7 @@ use crate::monitor::rate::Growth;
 use crate::monitor::thread::{field, folder};
 use crate::telemetry::history::Key;
 use crate::telemetry::record::Record;
-use crate::telemetry::unavailable::Unavailable;
+use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::telemetry::work::Thread;
 use std::path::Path;
 use std::time::Duration;
@@ -75,6 +75,9 @@ impl Watched {
         let mut words = words(text.unwrap_or_default());
         let mut number = || text.and_then(|_| next(&mut words));
         let (cpu_time, run_delay, slices) = (number(), number(), number());
+        // Where the kernel keeps no such statistics, all are zero, also of a thread that has run.
+        let kept = |fact: Fact<u64>| if slices == Ok(0) { Err(Unavailable::Missing) } else { fact };
+        let (cpu_time, run_delay, slices) = (kept(cpu_time), kept(run_delay), kept(slices));
         let seconds = |nanoseconds: u64| nanoseconds as f64 / 1e9;
         (last.cpu_time, last.run_delay, last.slices) =
             (cpu_time.map(seconds), run_delay.map(seconds), slices);
@@ -127,7 +130,9 @@ mod tests {
         watched.read(Duration::from_secs(2), false);
         assert_eq!((watched.last.utilisation, watched.last.delayed), (Ok(0.5), Ok(0.1)));
         assert_eq!(watched.last.voluntary_switches, Ok(5));
+        tree.write("/schedstat", "0 0 0\n");
         watched.read(Duration::from_secs(3), true);
+        assert_eq!(watched.last.cpu_time, Err(Unavailable::Missing));
         assert_eq!(watched.last.voluntary_switches, Ok(6));
         assert_eq!(watched.last.involuntary_switches, Err(Unavailable::Missing));
     }

@@ -124,6 +124,7 @@ impl ThreadPool {
             Some(guest) if guest.is_at_leisure() => {
                 self.shared.begin_shutdown();
                 guest.run();
+                guest.is_now(Status::Stopped);
                 Local::leave();
             }
             Some(_) => return Err(Error::new(Kind::ShutdownFromInside)),
@@ -176,8 +177,7 @@ impl ThreadPool {
     }
 
     /// What is known of the pool and its machine: what the pool counts, as it is now, and the last
-    /// readings of its [monitors](crate::Monitoring). Takes some microseconds and memory for the
-    /// result, and never waits.
+    /// readings of its [monitors](crate::Monitoring). Copies all readings that are kept. Never waits.
     ///
     /// # Examples
     ///

@@ -34,7 +34,7 @@ pub fn watch(shared: &Shared) {
     watched.resize_with(shared.max_workers(), Watched::default);
     let mut quiet = 0;
     shared.watch.begin();
-    while !shared.idle.has_ended() {
+    while !shared.is_over() {
         if !shared.watch.is_armed() {
             park();
             continue;

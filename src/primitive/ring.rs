@@ -1,8 +1,8 @@
 //! A ring of records, which one thread writes and any may read: the newest is a snapshot, all of
 //! them are a history.
 //!
-//! A seqlock of atomic words. Record n lies in slot n modulo the number of slots, which is one more
-//! than what the ring keeps. Invariant: once `written` is w, no other slot is written to than that
+//! A seqlock of atomic words. Record n lies in slot n modulo the number of slots, which is two more
+//! than what the ring keeps, so that one more record meanwhile disturbs no reader. Invariant: once `written` is w, no other slot is written to than that
 //! of record w, until `written` is w + 1. So whoever finds it at w, after having read, knows that
 //! every record above w - slots was whole.
 //!
@@ -10,15 +10,17 @@
 //! |---------------------------------------|------------------------------------------------------|
 //! | 1. the words of record `written`      | 1. w = written                                       |
 //! | 2. written + 1                        | 2. the words of records below w                      |
-//! |                                       | 3. w = written: drop records up to w - slots         |
+//! |                                       | 3. w = written: again if one is at most w - slots    |
 //!
-//! With two slots or more, the newest record is never the one that is being written: nobody waits
-//! for a writer that has been preempted, and who reads the newest one reads again only if the writer
-//! has gone around meanwhile.
+//! None of the records that are kept is the one that is being written: nobody waits for a writer that
+//! has been preempted, and a reader reads again only if two records have been written meanwhile.
 //!
 //! Model: loom-tests/tests/ring.rs.
 
 use crate::sync::{AtomicU64, Ordering, statistic};
+
+/// One slot for the record that is being written, one for that which comes while a reader reads.
+const SPARE: usize = 2;
 
 #[derive(Debug)]
 pub struct Ring {
@@ -35,7 +37,7 @@ impl Ring {
     /// One that keeps so many records, at least one, of so many words, at least one.
     pub fn new(records: usize, width: usize) -> Self {
         let width = width.max(1);
-        let words = (records.max(1) + 1).saturating_mul(width);
+        let words = (records.max(1) + SPARE).saturating_mul(width);
         Self {
             written: AtomicU64::new(0),
             next: statistic::AtomicU64::new(0),
@@ -100,17 +102,21 @@ impl Ring {
         }
     }
 
-    /// All records, the oldest first, one after the other.
+    /// All records that are kept, the oldest first, one after the other.
     pub fn all(&self) -> Vec<u64> {
-        let count = self.count();
-        let first = (count + 1).saturating_sub(self.slots());
-        let mut records = vec![0; (count - first) as usize * self.width];
-        for (record, into) in (first..count).zip(records.chunks_exact_mut(self.width)) {
-            self.read(record, into);
+        let kept = self.slots() - SPARE as u64;
+        let mut records = Vec::new();
+        loop {
+            let count = self.count();
+            let first = count.saturating_sub(kept);
+            records.resize((count - first) as usize * self.width, 0);
+            for (record, into) in (first..count).zip(records.chunks_exact_mut(self.width)) {
+                self.read(record, into);
+            }
+            if first >= self.oldest() {
+                return records;
+            }
         }
-        let lost = self.oldest().min(count).saturating_sub(first) as usize;
-        records.drain(..lost * self.width);
-        records
     }
 }
 

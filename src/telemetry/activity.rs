@@ -9,14 +9,17 @@ use std::time::Duration;
 pub enum Status {
     /// Its thread has yet to begin.
     Starting,
-    /// It runs tasks, or has looked for the next one for a moment only.
+    /// It runs tasks, or has looked for the next one for a moment only. The thread of
+    /// [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread) also while it is about
+    /// something else.
     Running,
     /// It has found nothing to do, and looks again.
     Searching,
     /// It sleeps, as there is nothing to do; a spare, as nobody needs it.
     Parked,
     /// It sleeps in the midst of a task: in a wait, in [`blocking`](crate::blocking), or found so
-    /// by the [watch](crate::ThreadPoolBuilder::detect_blocking).
+    /// by the [watch](crate::ThreadPoolBuilder::detect_blocking), who doesn't say since when: then it is
+    /// since when it has run, and that time counts as busy.
     Blocked,
     /// Its thread has ended.
     Stopped,
@@ -93,9 +96,19 @@ impl Activity {
 
     /// As others see it: now and then a change is seen in one place and not yet in another.
     pub fn read(&self, now: Duration) -> Seen {
-        let (status, since) = decode(self.word.load(Ordering::Relaxed));
+        let (mut word, mut spent) = (self.word.load(Ordering::Relaxed), [Duration::ZERO; 6]);
+        // A change between two looks would count the time before it twice. Not for ever: it is a guess.
+        for _ in 0..4 {
+            let read = |spent: &AtomicU64| Duration::from_nanos(spent.load(Ordering::Relaxed));
+            spent = self.spent.each_ref().map(read);
+            let before = std::mem::replace(&mut word, self.word.load(Ordering::Relaxed));
+            if word == before {
+                break;
+            }
+        }
+        let (status, since) = decode(word);
         let time = |of: Status| {
-            let past = Duration::from_nanos(self.spent[of as usize].load(Ordering::Relaxed));
+            let past = spent[of as usize];
             if of == status { past + now.saturating_sub(since) } else { past }
         };
         let times = Times {

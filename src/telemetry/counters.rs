@@ -73,7 +73,8 @@ counters! {
         /// such as `install` from outside.
         tasks,
         /// Tasks that failed: by a panic, those of scopes and those with a handle included, or of
-        /// [`try_spawn_handle`](crate::try_spawn_handle) by an error.
+        /// [`try_spawn_handle`](crate::try_spawn_handle) by an error. Not calls such as `install`, nor
+        /// parts of a `broadcast`, whose panics come out of the call.
         failures,
         /// Jobs taken from another worker's deque.
         steals,
@@ -82,7 +83,8 @@ counters! {
         exposures,
         /// Frames taken out of another worker's lane because it was busy with a long leaf.
         pulls,
-        /// Times a worker that had found nothing to do looked again, in vain.
+        /// Times a worker that looked for something to do found nothing and gave up its time slice
+        /// before it looked again.
         looks_in_vain,
         /// Times a worker went to sleep.
         parks,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// More CPUs, threads or network interfaces than that are only seen in the sums.
 const CORES: usize = 1024;
 const THREADS: usize = 256;
-const INTERFACES: usize = 64;
+const INTERFACES: usize = 32;
 
 #[derive(Debug)]
 pub struct Readings {

@@ -114,7 +114,7 @@ pub trait Record: Copy {
     /// The highest value of each field.
     fn peak(records: &[Self]) -> Self;
 
-    /// Two words a field.
+    /// One word a field.
     #[doc(hidden)]
     fn words(&self) -> impl Iterator<Item = u64>;
 
@@ -124,20 +124,22 @@ pub trait Record: Copy {
 
 /// How many words a record takes.
 pub const fn width<T: Record>() -> usize {
-    2 * T::FIELDS.len()
+    T::FIELDS.len()
 }
 
-pub fn to_words<N: Number>(fact: Fact<N>) -> [u64; 2] {
+/// A number's own bits, or a word that none has: as a float it would be a NaN that no arithmetic
+/// makes, and no count comes near.
+pub fn to_word<N: Number>(fact: Fact<N>) -> u64 {
     match fact {
-        Ok(number) => [0, number.to_bits()],
-        Err(why) => [why.code(), 0],
+        Ok(number) => number.to_bits().min(u64::MAX - Unavailable::CODES),
+        Err(why) => u64::MAX - why.code(),
     }
 }
 
-pub fn of_words<N: Number>(words: &[u64]) -> Fact<N> {
-    match words {
-        [code, bits, ..] => Unavailable::of_code(*code).map_or(Ok(N::from_bits(*bits)), Err),
-        _ => Err(Unavailable::NotYet),
+pub fn of_word<N: Number>(word: u64) -> Fact<N> {
+    match Unavailable::of_code(u64::MAX - word) {
+        Some(why) => Err(why),
+        None => Ok(N::from_bits(word)),
     }
 }
 
@@ -218,13 +220,14 @@ macro_rules! records {
             }
 
             fn words(&self) -> impl Iterator<Item = u64> {
-                [$($crate::telemetry::record::to_words(self.$field),)*].into_iter().flatten()
+                [$($crate::telemetry::record::to_word(self.$field),)*].into_iter()
             }
 
             fn from_words(words: &[u64]) -> Self {
-                let mut fields = words.chunks(2);
-                Self { $($field: {
-                    $crate::telemetry::record::of_words(fields.next().unwrap_or_default())
+                let mut words = words.iter();
+                Self { $($field: match words.next() {
+                    Some(&word) => $crate::telemetry::record::of_word(word),
+                    None => Err($crate::telemetry::unavailable::Unavailable::NotYet),
                 },)* }
             }
         }
@@ -260,13 +263,18 @@ mod tests {
         for record in Unavailable::ALL
             .map(Sample::unavailable)
             .into_iter()
-            .chain([sample(Ok(-0.5), u64::MAX), sample(Ok(f64::MAX), 0)])
+            .chain([sample(Ok(-0.5), u64::MAX - 100), sample(Ok(f64::MAX), 0)])
         {
             let words: Vec<_> = record.words().collect();
             assert_eq!(words.len(), width::<Sample>());
             assert_eq!(Sample::from_words(&words), record);
         }
-        assert_eq!(Sample::from_words(&[9, 0]).level, Err(Unavailable::Garbled));
+        for odd in [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let words: Vec<_> = sample(Ok(odd), 0).words().collect();
+            assert!(Sample::from_words(&words).level.is_ok());
+        }
+        let words: Vec<_> = sample(Ok(0.0), u64::MAX).words().collect();
+        assert!(Sample::from_words(&words).count.is_ok_and(|count| count > u64::MAX - 100));
         assert_eq!(Sample::from_words(&[]), Sample::unavailable(Unavailable::NotYet));
     }
 

@@ -15,7 +15,8 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Section<T> {
-    /// When the newest reading was taken; `None` if there is none.
+    /// When the newest reading was taken; `None` if there is none. Of one reading, two snapshots may differ
+    /// by a little: it is measured back from now.
     pub at: Option<SystemTime>,
     /// How long ago.
     pub age: Option<Duration>,
@@ -161,7 +162,10 @@ impl Clock {
 
 /// All readings of a kind that are kept, the oldest first.
 pub fn history<T: Reading>(readings: Source<'_>) -> Vec<Taken<T>> {
-    Clock::new(readings).history(readings)
+    let all = readings.map(|readings| T::history(readings).all()).unwrap_or_default();
+    // Only now, so that none is younger.
+    let clock = Clock::new(readings);
+    all.into_iter().map(|reading| clock.taken(reading)).collect()
 }
 
 impl fmt::Display for Snapshot {

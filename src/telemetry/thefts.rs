@@ -22,7 +22,7 @@ struct Counts {
 pub struct StealsFrom {
     /// The index of the other.
     pub victim: usize,
-    /// How often it looked for something to steal there.
+    /// How often it looked for something to steal there; in a wait only if it got something.
     pub tried: u64,
     /// How often it got something.
     pub won: u64,

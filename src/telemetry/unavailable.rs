@@ -36,15 +36,15 @@ impl Unavailable {
         Self::Unlimited,
     ];
 
-    /// Not 0.
-    pub fn code(self) -> u64 {
-        1 + self as u64
+    /// All codes are below.
+    pub(super) const CODES: u64 = Self::ALL.len() as u64;
+
+    pub(super) fn code(self) -> u64 {
+        self as u64
     }
 
-    /// None stands for a number that is there.
-    pub fn of_code(code: u64) -> Option<Self> {
-        let index = code.checked_sub(1)?;
-        Some(Self::ALL.get(index as usize).copied().unwrap_or(Self::Garbled))
+    pub(super) fn of_code(code: u64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(code).ok()?).copied()
     }
 }
 

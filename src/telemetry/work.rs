@@ -41,7 +41,7 @@ records! {
         gauge delayed: f64 = Ratio,
         /// How often it was given a CPU.
         total slices: u64 = Count,
-        /// The CPU that it was on. This and what follows is read every 30 seconds.
+        /// The CPU that it was on. This and what follows is read with every reading of the CPUs that comes 30 seconds after the last, or later.
         gauge cpu: u64 = Count,
         /// How often it gave up its CPU to wait.
         total voluntary_switches: u64 = Count,

@@ -94,11 +94,12 @@ pub struct WorkerSnapshot {
     pub index: usize,
     /// What it is about.
     pub status: Status,
-    /// For how long it has been: its last activity is so long ago if it sleeps.
+    /// For how long it has been: its last activity is so long ago if it sleeps. For one that the
+    /// [watch](crate::ThreadPoolBuilder::detect_blocking) has found asleep: since when it has run.
     pub in_status: Duration,
     /// How long it has been about what.
     pub times: Times,
-    /// What it has done. The counts belong to the index and go on when a spare is given a new thread.
+    /// What it has done. The counts belong to the index.
     pub counters: Counters,
     /// The other workers from whom it has tried to steal, spares apart; none in a pool of more than 256.
     pub steals_from: Vec<StealsFrom>,

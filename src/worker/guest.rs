@@ -2,6 +2,7 @@
 //!
 //! This file is `unsafe` for the worker that such a thread leaves behind.
 
+use crate::telemetry::activity::Status;
 use crate::worker::local::Local;
 use crate::worker::shared::Job;
 use std::cell::RefCell;
@@ -34,6 +35,7 @@ impl Local {
                 guest.credits.give_back();
                 // For good.
                 let _ = guest.be_away();
+                guest.is_now(Status::Stopped);
                 guest.shared.unstaff();
             }
         });

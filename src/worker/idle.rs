@@ -168,7 +168,7 @@ impl Local {
         let shared = &self.shared;
         shared.unstaff();
         debug_assert!(self.credits.are_none());
-        while shared.seats.is_benched(self.index) && !shared.idle.has_ended() {
+        while shared.seats.is_benched(self.index) && !shared.is_over() {
             self.counters().parks.bump();
             self.remote().parker.park();
         }
@@ -268,9 +268,7 @@ impl Local {
         let ended = shared.gate.is_sealed()
             && shared.idle.end(shared.staffed.load(Ordering::Relaxed), nothing_left);
         if ended {
-            shared.roster().for_each(|(worker, _)| shared.unpark(worker));
-            shared.watch.wake();
-            shared.wake_governor();
+            shared.wake_all();
         }
         ended
     }

@@ -193,7 +193,8 @@ impl Local {
                     }
                 }
             }
-            self.is_now(Status::Running);
+            // Away already: in `blocking`, which goes on.
+            self.is_now(if left { Status::Running } else { Status::Blocked });
         }
         shared.unblock(self.index);
         self.come_back(left);

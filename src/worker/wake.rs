@@ -239,7 +239,7 @@ impl Shared {
         if let Some(worker) = self.idle.wake_one() {
             self.unpark(worker);
         } else if self.is_over() {
-            self.wake_governor();
+            self.wake_all();
         }
     }
 
@@ -250,7 +250,10 @@ impl Shared {
         self.idle.has_ended() || nobody()
     }
 
-    pub fn wake_governor(&self) {
+    /// Wakes every thread there is, at the end.
+    pub fn wake_all(&self) {
+        self.roster().for_each(|(worker, _)| self.unpark(worker));
+        self.watch.wake();
         // Set before the pool could end: when it was built.
         self.governor.get().inspect(|governor| governor.unpark());
     }
