@@ -96,7 +96,8 @@ impl Activity {
 
     /// As others see it: now and then a change is seen in one place and not yet in another.
     pub fn read(&self, now: Duration) -> Seen {
-        let (mut word, mut spent) = (self.word.load(Ordering::Relaxed), [Duration::ZERO; 6]);
+        let (mut word, mut spent) =
+            (self.word.load(Ordering::Relaxed), [Duration::ZERO; Status::ALL.len()]);
         // A change between two looks would count the time before it twice. Not for ever: it is a guess.
         for _ in 0..4 {
             let read = |spent: &AtomicU64| Duration::from_nanos(spent.load(Ordering::Relaxed));
