@@ -34,7 +34,7 @@ pub fn now(shared: &Shared) -> Work {
     let counters = shared.counters();
     let (mut busy, mut staffed) = (Duration::ZERO, Duration::ZERO);
     let (mut threads, mut parked, mut blocked) = (0, 0, 0);
-    let now = shared.start.elapsed();
+    let now = shared.clock.elapsed();
     for worker in shared.workers() {
         let seen = worker.seen(now);
         busy += seen.times.busy;

@@ -189,7 +189,7 @@ impl ThreadPool {
     pub fn snapshot(&self) -> Snapshot {
         let shared = &self.shared;
         let pool = PoolSnapshot::new(shared.regulars.len(), self.counters(), work::now(shared));
-        let now = shared.start.elapsed();
+        let now = shared.clock.elapsed();
         let worker = |(index, remote): (usize, &Remote)| WorkerSnapshot {
             counters: remote.counted(),
             steals_from: remote.thefts.read(),

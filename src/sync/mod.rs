@@ -3,6 +3,7 @@
 //! puts every protocol above it under the model checker.
 
 pub mod cell;
+pub mod clock;
 pub mod cpu;
 pub mod fence;
 pub mod futex;

@@ -194,7 +194,7 @@ impl Local {
         if cfg!(loom) {
             return Duration::ZERO;
         }
-        self.remote().activity.enter(status, self.shared.start.elapsed())
+        self.remote().activity.enter(status, self.shared.clock.elapsed())
     }
 
     #[inline(always)]

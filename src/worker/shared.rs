@@ -12,6 +12,7 @@ use crate::queue::fifo::Fifo;
 use crate::queue::injector::Injector;
 use crate::queue::lane::Lane;
 use crate::queue::misfits::Misfits;
+use crate::sync::clock::Clock;
 use crate::sync::global;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering, Thread};
 use crate::telemetry::activity::Activity;
@@ -28,7 +29,6 @@ use crate::worker::whereabouts::Whereabouts;
 use crossbeam_utils::CachePadded;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 /// The part of a worker that others may touch.
 pub struct Remote {
@@ -127,7 +127,7 @@ pub struct Shared {
     /// What is counted for the pool as a whole.
     pub common: CachePadded<WorkerCounters>,
     /// When it was built: what workers' activities are timed from.
-    pub start: Instant,
+    pub clock: Clock,
     pub readings: Fact<Readings>,
     /// The thread that writes them, if there is one: to be woken at the end.
     pub governor: OnceLock<Thread>,
@@ -169,7 +169,7 @@ impl Shared {
             vacant: AtomicBool::new(false),
             handlers,
             common: CachePadded::default(),
-            start: Instant::now(),
+            clock: Clock::new(),
             readings,
             governor: OnceLock::new(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
