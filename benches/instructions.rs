@@ -31,7 +31,7 @@ fn main() {
     let monitoring = if monitored { Monitoring::new() } else { Monitoring::off() };
     let pool = ThreadPoolBuilder::new().num_threads(1).monitoring(monitoring).build().unwrap();
     // Past the first reading, the only one of the next five seconds.
-    while monitored && pool.snapshot().disk.at.is_none() {
+    while monitored && pool.history::<filch::Disk>().is_empty() {
         thread::sleep(Duration::from_millis(10));
     }
     match &*what {

@@ -114,6 +114,7 @@ mod tests {
     use super::{Due, Governor};
     use crate::monitor::fixture::{Recording, Tree};
     use crate::monitor::monitoring::Monitoring;
+    use crate::telemetry::latency::LatencySnapshot;
     use crate::telemetry::readings::Readings;
     use crate::telemetry::snapshot::Snapshot;
     use crate::telemetry::unavailable::Unavailable::{
@@ -156,7 +157,12 @@ mod tests {
 
         fn at(&mut self, at: Duration) -> Snapshot {
             assert_eq!(self.governor.tick(at, None, &self.readings), at + Duration::from_secs(1));
-            Snapshot::new(PoolSnapshot::default(), Vec::new(), Ok(&self.readings))
+            Snapshot::new(
+                PoolSnapshot::default(),
+                Vec::new(),
+                LatencySnapshot::default(),
+                Ok(&self.readings),
+            )
         }
     }
 

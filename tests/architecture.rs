@@ -191,8 +191,9 @@ fn faults(house: &House) -> BTreeSet<String> {
             if !allowed {
                 fault(format!("imports from {target}"));
             }
-            // Two halves of one worker, of which one is a type argument of the other's jobs.
-            let halves = (&**file, &*target) == ("worker/shared", "worker/local");
+            // What others touch names who runs jobs: as a type argument only.
+            let halves =
+                ["worker/shared", "worker/remote"].contains(&&**file) && target == "worker/local";
             if floor(&target) == Some(own) && target != *file && !halves {
                 neighbours.entry(file).or_default().insert(target);
             }

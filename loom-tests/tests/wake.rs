@@ -37,6 +37,7 @@ fn workers<const WORKERS: usize>(max: usize, watch: Option<Duration>) -> [Local;
         Watch::new(watch),
         handlers,
         Err(Unavailable::Off),
+        0,
     ));
     shared.staffed.store(WORKERS, loom::sync::atomic::Ordering::Relaxed);
     let mut index = 0..WORKERS;

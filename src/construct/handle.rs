@@ -8,6 +8,7 @@ use crate::worker::blocked::concerns_guests;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::Shared;
+use crate::worker::stamp::Submission;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -54,7 +55,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    accepted(in_current_pool(|shared| spawn_handle_in(shared, task)))
+    accepted(in_current_pool(|shared| spawn_handle_in(shared, None, task)))
 }
 
 /// As [`spawn_handle`], for a task that may fail: an error that it returns counts as a failure
@@ -82,7 +83,7 @@ where
     spawn_handle(counting_errors(task))
 }
 
-fn counting_errors<T, E>(
+pub fn counting_errors<T, E>(
     task: impl FnOnce() -> result::Result<T, E>,
 ) -> impl FnOnce() -> result::Result<T, E> {
     || {
@@ -121,14 +122,34 @@ impl ThreadPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        accepted(spawn_handle_in(self.shared(), task))
+        accepted(spawn_handle_in(self.shared(), None, task))
     }
 }
 
-fn spawn_handle_in<F, T>(
+pub fn spawn_handle_in<F, T>(
     shared: &Arc<Shared>,
+    label: Option<&'static str>,
     work: F,
 ) -> result::Result<JoinHandle<T>, Rejected<()>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    match shared.submission(Local::current_in(shared), label) {
+        None => queue(shared, work),
+        Some(submission) => queue(shared, move || timed(submission, work)),
+    }
+}
+
+/// Runs a task, on whatever worker this is.
+pub fn timed<R>(submission: Submission, work: impl FnOnce() -> R) -> R {
+    Local::with_current(|current| match current {
+        Some(local) => local.time(submission, work),
+        None => work(),
+    })
+}
+
+fn queue<F, T>(shared: &Arc<Shared>, work: F) -> result::Result<JoinHandle<T>, Rejected<()>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,

@@ -89,7 +89,7 @@ pub fn call<R: Send>(
     op: impl FnOnce(&Local, bool) -> R + Send,
     wait: impl FnOnce(&Latch),
 ) -> Option<R> {
-    call_by(op, |frame, _| shared.submit(|| shared.call(Job::Call(frame))), wait)
+    call_by(shared, op, |frame, _| shared.submit(|| shared.call(Job::Call(frame))), wait)
 }
 
 /// As [`call`], for a thread outside every pool.
@@ -122,17 +122,25 @@ fn call_quickly<R: Send>(shared: &Shared, op: impl FnOnce(&Local, bool) -> R + S
             }
         })
     };
-    call_by(lending, submit, wait_outside)
+    call_by(shared, lending, submit, wait_outside)
 }
 
 /// Has `op` called by the worker that gets the frame which `submit` is given.
 fn call_by<R: Send>(
+    shared: &Shared,
     op: impl FnOnce(&Local, bool) -> R + Send,
     submit: impl FnOnce(FrameRef<Local>, &Latch) -> Option<()>,
     wait: impl FnOnce(&Latch),
 ) -> Option<R> {
+    let submission = shared.submission(None, None);
     let op = |moved| {
-        Local::with_current(|local| op(local.expect("filch: a call ran on no worker"), moved))
+        Local::with_current(|local| {
+            let local = local.expect("filch: a call ran on no worker");
+            match submission {
+                None => op(local, moved),
+                Some(submission) => local.time(submission, || op(local, moved)),
+            }
+        })
     };
     let job = StackJob::new(op, ptr::null_mut());
     // SAFETY: it stays here until its latch is set: we wait for that, below.

@@ -6,6 +6,7 @@ pub mod broadcast;
 pub mod handle;
 pub mod install;
 pub mod join;
+pub mod labelled;
 pub mod scope;
 pub mod scope_core;
 pub mod scope_fifo;

@@ -143,8 +143,38 @@ impl<'scope> Scope<'scope> {
     where
         BODY: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
+        self.spawn_with(None, body);
+    }
+
+    /// As [`spawn`](Self::spawn), for a task with a label: see
+    /// [`TaskBuilder::label`](crate::TaskBuilder::label).
+    ///
+    /// # Panics
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+    /// pool.scope(|scope| scope.spawn_named("decode", |_| ()));
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_named<BODY>(&self, label: &'static str, body: BODY)
+    where
+        BODY: FnOnce(&Scope<'scope>) + Send + 'scope,
+    {
+        self.spawn_with(Some(label), body);
+    }
+
+    #[track_caller]
+    fn spawn_with<BODY>(&self, label: Option<&'static str>, body: BODY)
+    where
+        BODY: FnOnce(&Scope<'scope>) + Send + 'scope,
+    {
         let scope = Lent(self);
         self.core.spawn(
+            label,
             move || {
                 let scope = scope.get();
                 // SAFETY: the scope waits for this task.

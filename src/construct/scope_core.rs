@@ -11,6 +11,7 @@ use crate::worker::blocked::Blocked;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::{Job, Shared};
+use crate::worker::stamp::Submission;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -97,19 +98,26 @@ impl<'scope> Core<'scope> {
 
     /// Queues `work`, which [`catch`](Self::catch)es its panics, as a task of the scope.
     #[track_caller]
-    pub fn spawn<W>(&self, work: W, push_own: impl FnOnce(&Local, ScopeJobRef<Local>))
-    where
+    pub fn spawn<W>(
+        &self,
+        label: Option<&'static str>,
+        work: W,
+        push_own: impl FnOnce(&Local, ScopeJobRef<Local>),
+    ) where
         W: FnOnce() + Send + 'scope,
     {
+        let shared = &*self.shared;
         let into_job = |work: W, local: Option<&Local>| {
             match local {
                 Some(local) if local.returns() => local.credits.spawned(&self.latch),
                 _ => self.latch.spawned(1, 1),
             }
-            // SAFETY: the scope waits for it, and so does what it borrows.
-            unsafe { ScopeJob::boxed(&self.latch, move |_: &Local| work()) }
+            match shared.submission(local, label) {
+                // SAFETY: the scope waits for it, and so does what it borrows.
+                None => unsafe { ScopeJob::boxed(&self.latch, move |_: &Local| work()) },
+                Some(submission) => self.timed(work, submission),
+            }
         };
-        let shared = &*self.shared;
         let push_outside = |task| match self.owner {
             // Where workers that wait look for tasks of their scopes.
             Some(_) => shared.misfits.push(Job::Scoped(task)),
@@ -120,6 +128,18 @@ impl<'scope> Core<'scope> {
             None => matches!(why, Blocked::Call | Blocked::Guest),
         };
         accepted(push(shared, work, into_job, push_own, push_outside, concerned));
+    }
+
+    /// Apart, so that the usual case is compiled as if it were the only one.
+    #[cold]
+    #[inline(never)]
+    fn timed<W>(&self, work: W, submission: Submission) -> ScopeJobRef<Local>
+    where
+        W: FnOnce() + Send + 'scope,
+    {
+        let work = move |local: &Local| local.time_job(submission, work);
+        // SAFETY: the scope waits for it, and so does what it borrows.
+        unsafe { ScopeJob::boxed(&self.latch, work) }
     }
 
     /// Queues `work`, which [`catch`](Self::catch)es its panics, on every worker.

@@ -119,8 +119,38 @@ impl<'scope> ScopeFifo<'scope> {
     where
         BODY: FnOnce(&ScopeFifo<'scope>) + Send + 'scope,
     {
+        self.spawn_with(None, body);
+    }
+
+    /// As [`spawn_fifo`](Self::spawn_fifo), for a task with a label: see
+    /// [`TaskBuilder::label`](crate::TaskBuilder::label).
+    ///
+    /// # Panics
+    /// As [`spawn_fifo`](Self::spawn_fifo).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+    /// pool.scope_fifo(|scope| scope.spawn_fifo_named("decode", |_| ()));
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_fifo_named<BODY>(&self, label: &'static str, body: BODY)
+    where
+        BODY: FnOnce(&ScopeFifo<'scope>) + Send + 'scope,
+    {
+        self.spawn_with(Some(label), body);
+    }
+
+    #[track_caller]
+    fn spawn_with<BODY>(&self, label: Option<&'static str>, body: BODY)
+    where
+        BODY: FnOnce(&ScopeFifo<'scope>) + Send + 'scope,
+    {
         let scope = Lent(self);
         self.core.spawn(
+            label,
             move || {
                 let scope = scope.get();
                 // SAFETY: the scope waits for this task.

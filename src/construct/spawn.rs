@@ -10,6 +10,7 @@ use crate::pool::thread_pool::ThreadPool;
 use crate::worker::blocked::{Blocked, concerns_guests};
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
+use crate::worker::stamp::Submission;
 use std::fmt;
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ pub fn spawn<F>(task: F)
 where
     F: FnOnce() + Send + 'static,
 {
-    accepted(in_current_pool(|shared| try_spawn_in(shared, task)));
+    accepted(in_current_pool(|shared| try_spawn_in(shared, None, task)));
 }
 
 /// As [`spawn`], but tasks that one worker spawns so are run in the order of their
@@ -89,7 +90,7 @@ pub fn spawn_fifo<F>(task: F)
 where
     F: FnOnce() + Send + 'static,
 {
-    accepted(in_current_pool(|shared| try_spawn_fifo_in(shared, task)));
+    accepted(in_current_pool(|shared| try_spawn_fifo_in(shared, None, task)));
 }
 
 impl ThreadPool {
@@ -102,7 +103,7 @@ impl ThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        accepted(try_spawn_in(self.shared(), task));
+        accepted(try_spawn_in(self.shared(), None, task));
     }
 
     /// [`spawn_fifo`] in this pool.
@@ -114,7 +115,7 @@ impl ThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        accepted(try_spawn_fifo_in(self.shared(), task));
+        accepted(try_spawn_fifo_in(self.shared(), None, task));
     }
 
     /// As [`spawn`](Self::spawn), but gives the task back if the pool has been shut down.
@@ -135,7 +136,7 @@ impl ThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        try_spawn_in(self.shared(), task)
+        try_spawn_in(self.shared(), None, task)
     }
 }
 
@@ -160,26 +161,36 @@ pub fn accepted<R, T>(outcome: Result<R, Rejected<T>>) -> R {
     }
 }
 
-fn try_spawn_in<F>(shared: &Shared, task: F) -> Result<(), Rejected<F>>
+pub fn try_spawn_in<F>(
+    shared: &Shared,
+    label: Option<&'static str>,
+    task: F,
+) -> Result<(), Rejected<F>>
 where
     F: FnOnce() + Send + 'static,
 {
+    let into_job = |task, local: Option<&Local>| detached(task, shared.submission(local, label));
     let push_own = |local: &Local, job| local.deques.detached.push(job);
     let push_outside = |job| shared.injected.push(job);
-    push(shared, task, detached, push_own, push_outside, concerns_guests)
+    push(shared, task, into_job, push_own, push_outside, concerns_guests)
 }
 
-fn try_spawn_fifo_in<F>(shared: &Shared, task: F) -> Result<(), Rejected<F>>
+pub fn try_spawn_fifo_in<F>(
+    shared: &Shared,
+    label: Option<&'static str>,
+    task: F,
+) -> Result<(), Rejected<F>>
 where
     F: FnOnce() + Send + 'static,
 {
+    let into_job = |task, local: Option<&Local>| detached(task, shared.submission(local, label));
     let push_own = |local: &Local, job| {
         // SAFETY: the queue is the worker's, and the pool keeps it as long as any job.
         let ticket = unsafe { local.remote().fifo.push(job) };
         local.deques.detached.push(ticket);
     };
     let push_outside = |job| shared.injected.push(job);
-    push(shared, task, detached, push_own, push_outside, concerns_guests)
+    push(shared, task, into_job, push_own, push_outside, concerns_guests)
 }
 
 /// Makes a job of `task` and queues it: by `push_own` on a worker of this pool, by
@@ -216,7 +227,24 @@ pub fn push<T, J>(
     Ok(())
 }
 
-fn detached<F: FnOnce() + Send + 'static>(task: F, _: Option<&Local>) -> JobRef<Local> {
+fn detached<F>(task: F, submission: Option<Submission>) -> JobRef<Local>
+where
+    F: FnOnce() + Send + 'static,
+{
+    match submission {
+        // SAFETY: it borrows nothing.
+        None => unsafe { HeapJob::boxed(move |_: &Local| task()) },
+        Some(submission) => detached_and_timed(task, submission),
+    }
+}
+
+/// Apart, so that the usual case is compiled as if it were the only one.
+#[cold]
+#[inline(never)]
+fn detached_and_timed<F>(task: F, submission: Submission) -> JobRef<Local>
+where
+    F: FnOnce() + Send + 'static,
+{
     // SAFETY: it borrows nothing.
-    unsafe { HeapJob::boxed(move |_: &Local| task()) }
+    unsafe { HeapJob::boxed(move |local: &Local| local.time_job(submission, task)) }
 }

@@ -4,7 +4,8 @@ use crate::monitor::rate::{Growth, share};
 use crate::telemetry::activity::Status;
 use crate::telemetry::unavailable::Unavailable;
 use crate::telemetry::work::Work;
-use crate::worker::shared::{Remote, Shared};
+use crate::worker::remote::Remote;
+use crate::worker::shared::Shared;
 use std::time::Duration;
 
 #[derive(Default)]

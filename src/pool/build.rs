@@ -75,8 +75,16 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         let readings = self.readings(governed, max)?;
         // Of no use where nobody can take the place of whom it finds.
         let watch = Watch::new(self.detect_blocking.filter(|_| max > workers));
-        let shared =
-            Arc::new(Shared::new(&deques, max, self.wait_policy, watch, handlers, readings));
+        let shared = Shared::new(
+            &deques,
+            max,
+            self.wait_policy,
+            watch,
+            handlers,
+            readings,
+            self.monitoring.latency,
+        );
+        let shared = Arc::new(shared);
         let crew = Arc::new(Crew::new(self.stack_size));
         if S::MAY_HIRE {
             let (crew, weak) = (Arc::clone(&crew), Arc::downgrade(&shared));

@@ -4,6 +4,7 @@ pub mod affinity;
 pub mod build;
 pub mod builder;
 pub mod crew;
+mod facts;
 pub mod global;
 pub mod size;
 pub mod spawner;

@@ -1,19 +1,13 @@
 //! A pool, and how it ends. Its verbs are in `construct/`.
 
 use crate::error::{Error, Kind};
-use crate::monitor::work;
 use crate::pool::affinity::Placement;
 use crate::pool::crew::Crew;
 use crate::sync::{Ordering, ThreadHandle, ThreadId, current_thread};
 use crate::telemetry::activity::Status;
-use crate::telemetry::counters::Counters;
-use crate::telemetry::history::Taken;
-use crate::telemetry::readings::Reading;
-use crate::telemetry::snapshot::{self, Snapshot, Source};
-use crate::telemetry::workers::{PoolSnapshot, WorkerSnapshot};
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
-use crate::worker::shared::{Remote, Shared};
+use crate::worker::shared::Shared;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -169,57 +163,6 @@ impl ThreadPool {
             Local::retire_guest();
         }
         self.detached = true;
-    }
-
-    /// What the pool's workers have done so far. Costs a few loads a worker.
-    pub fn counters(&self) -> Counters {
-        self.shared.counters()
-    }
-
-    /// What is known of the pool and its machine: what the pool counts, as it is now, and the last
-    /// readings of its [monitors](crate::Monitoring). Copies all readings that are kept. Never waits.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let pool = filch::ThreadPoolBuilder::new().num_threads(2).build()?;
-    /// println!("{}", pool.snapshot());
-    /// # Ok::<(), filch::Error>(())
-    /// ```
-    pub fn snapshot(&self) -> Snapshot {
-        let shared = &self.shared;
-        let pool = PoolSnapshot::new(shared.regulars.len(), self.counters(), work::now(shared));
-        let now = shared.clock.elapsed();
-        let worker = |(index, remote): (usize, &Remote)| WorkerSnapshot {
-            counters: remote.counted(),
-            steals_from: remote.thefts.read(),
-            queued: remote.queued(),
-            tid: remote.tid.get().copied(),
-            pinned_to: self.placement.cpu(index),
-            ..WorkerSnapshot::new(index, remote.seen(now), now)
-        };
-        Snapshot::new(pool, shared.roster().map(worker).collect(), self.readings())
-    }
-
-    fn readings(&self) -> Source<'_> {
-        self.shared.readings.as_ref().map_err(|&why| why)
-    }
-
-    /// The readings of one kind that are kept, the oldest first: how many, [`Monitoring`] says.
-    ///
-    /// [`Monitoring`]: crate::Monitoring
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let pool = filch::ThreadPoolBuilder::new().num_threads(2).build()?;
-    /// for taken in pool.history::<filch::Memory>() {
-    ///     println!("{:?} ago: {:?}", taken.age, taken.reading.available);
-    /// }
-    /// # Ok::<(), filch::Error>(())
-    /// ```
-    pub fn history<T: Reading>(&self) -> Vec<Taken<T>> {
-        snapshot::history(self.readings())
     }
 
     /// The CPU that each worker was given, by index; `None` for one that floats.

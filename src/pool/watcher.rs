@@ -4,7 +4,8 @@
 use crate::monitor::thread::ThreadFiles;
 use crate::policy::stall::Stall;
 use crate::sync::{park, park_timeout};
-use crate::worker::shared::{Remote, Shared};
+use crate::worker::remote::Remote;
+use crate::worker::shared::Shared;
 
 /// How many looks in a row that found nothing to do end its duty: so that a program that
 /// works in bursts doesn't wake it for each.

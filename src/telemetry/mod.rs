@@ -1,8 +1,11 @@
 //! Floor 3: facts, as data. Nothing here judges or acts.
 
 pub mod activity;
+pub mod buckets;
 pub mod counters;
 pub mod history;
+pub mod labels;
+pub mod latency;
 pub mod machine;
 pub mod readings;
 pub mod record;

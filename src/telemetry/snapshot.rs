@@ -1,6 +1,7 @@
 //! What is known of a pool and its machine at one time, for people and programs to read.
 
 use crate::telemetry::history::{At, Key, Taken};
+use crate::telemetry::latency::LatencySnapshot;
 use crate::telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
 use crate::telemetry::readings::{Reading, Readings};
 use crate::telemetry::record::{Field, Record, Unit};
@@ -60,6 +61,8 @@ pub struct Snapshot {
     pub pool: PoolSnapshot,
     /// Its workers that have been started, spares among them, by status.
     pub workers: Vec<WorkerSnapshot>,
+    /// How long tasks take, and workers to wake.
+    pub latency: LatencySnapshot,
     /// Readings of the pool.
     pub work: Section<Work>,
     /// The CPUs.
@@ -82,6 +85,7 @@ impl Snapshot {
     pub(crate) fn new(
         mut pool: PoolSnapshot,
         mut workers: Vec<WorkerSnapshot>,
+        latency: LatencySnapshot,
         readings: Source<'_>,
     ) -> Self {
         let clock = Clock::new(readings);
@@ -103,6 +107,7 @@ impl Snapshot {
             at: clock.at,
             pool,
             workers,
+            latency,
             work: clock.section(readings),
             cpu: clock.section(readings),
             cores: keyed(cores, Key::as_number),
@@ -172,6 +177,7 @@ impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.pool)?;
         self.workers.iter().try_for_each(|worker| write!(f, "{worker}"))?;
+        write!(f, "{}", self.latency)?;
         self.work.write(f)?;
         self.cpu.write(f)?;
         for (number, core) in &self.cores {
@@ -260,6 +266,7 @@ fn in_bytes(bytes: f64, suffix: &str) -> String {
 mod tests {
     use super::{PoolSnapshot, Snapshot, Source, history, in_bytes};
     use crate::telemetry::history::Key;
+    use crate::telemetry::latency::LatencySnapshot;
     use crate::telemetry::machine::{Core, Cpu, Memory};
     use crate::telemetry::readings::{Lengths, Readings};
     use crate::telemetry::record::Record;
@@ -267,7 +274,7 @@ mod tests {
     use std::time::Duration;
 
     fn snapshot(readings: Source<'_>) -> Snapshot {
-        Snapshot::new(PoolSnapshot::default(), Vec::new(), readings)
+        Snapshot::new(PoolSnapshot::default(), Vec::new(), LatencySnapshot::default(), readings)
     }
 
     #[test]

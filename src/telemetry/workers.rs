@@ -3,6 +3,7 @@
 use crate::telemetry::activity::{Seen, Status, Times};
 use crate::telemetry::counters::Counters;
 use crate::telemetry::history::Taken;
+use crate::telemetry::latency::{CurrentTask, TaskLatency};
 use crate::telemetry::record::Record;
 use crate::telemetry::thefts::StealsFrom;
 use crate::telemetry::unavailable::{Fact, Unavailable};
@@ -109,6 +110,10 @@ pub struct WorkerSnapshot {
     pub tid: Option<u32>,
     /// The CPU that it is pinned to, unless it floats.
     pub pinned_to: Option<usize>,
+    /// What it is in the midst of.
+    pub task: Option<CurrentTask>,
+    /// How long those of its tasks took that were timed.
+    pub latency: TaskLatency,
     /// What the kernel says of its thread.
     pub thread: Thread,
 }
@@ -125,6 +130,8 @@ impl WorkerSnapshot {
             queued: 0,
             tid: None,
             pinned_to: None,
+            task: None,
+            latency: TaskLatency::default(),
             thread: Thread::unavailable(Unavailable::NotYet),
         }
     }
@@ -170,6 +177,9 @@ impl fmt::Display for WorkerSnapshot {
         }
         if let Some(cpu) = self.pinned_to {
             write!(f, " on CPU {cpu}")?;
+        }
+        if let Some(CurrentTask { label: Some(label), running_for }) = self.task {
+            write!(f, ", {label} for {:.3} s", running_for.as_secs_f64())?;
         }
         writeln!(f)
     }

@@ -2,7 +2,8 @@
 
 use crate::telemetry::activity::{Seen, Status};
 use crate::telemetry::counters::Counters;
-use crate::worker::shared::{Remote, Shared};
+use crate::worker::remote::Remote;
+use crate::worker::shared::Shared;
 use std::time::Duration;
 
 impl Remote {

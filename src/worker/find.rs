@@ -4,7 +4,8 @@ use crate::job::{FrameRef, ScopeJobRef};
 use crate::queue::lane::Pulled;
 use crate::sync::Ordering;
 use crate::worker::local::Local;
-use crate::worker::shared::{Job, Remote};
+use crate::worker::remote::Remote;
+use crate::worker::shared::Job;
 
 impl Local {
     /// The next job: first its own, youngest first, unless it is the outsiders' turn; then what

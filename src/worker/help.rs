@@ -6,7 +6,8 @@ use crate::primitive::latch::Latch;
 use crate::queue::lane::Pulled;
 use crate::sync::Ordering;
 use crate::worker::local::Local;
-use crate::worker::shared::{Job, Remote};
+use crate::worker::remote::Remote;
+use crate::worker::shared::Job;
 
 /// A look around in a wait.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -41,6 +41,7 @@ impl Local {
     /// As [`idle`](Self::idle), for one who is counted as searching.
     pub fn search(&self, mut ladder: Ladder) -> Option<Job> {
         let (mut looked, mut slept, mut woken) = (false, false, false);
+        self.last_end.set(None);
         loop {
             if let Some(job) = self.find() {
                 if let Job::QuickCall(_) = job
@@ -170,7 +171,7 @@ impl Local {
         debug_assert!(self.credits.are_none());
         while shared.seats.is_benched(self.index) && !shared.is_over() {
             self.counters().parks.bump();
-            self.remote().parker.park();
+            self.park(None);
         }
         self.remote().presence.back(true);
     }
@@ -243,7 +244,7 @@ impl Local {
                     if self.remote().presence.rest() == Due::ComeBack {
                         shared.retake_seat();
                     }
-                    self.remote().parker.park();
+                    self.park(None);
                     self.remote().presence.back(false);
                     Rest::Woken
                 }

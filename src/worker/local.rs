@@ -15,7 +15,9 @@ use crate::sync::stack::Stack;
 use crate::telemetry::activity::Status;
 use crate::telemetry::counters::WorkerCounters;
 use crate::worker::presence::Due;
-use crate::worker::shared::{Remote, Shared};
+use crate::worker::remote::Remote;
+use crate::worker::shared::Shared;
+use crate::worker::stamp::{Countdown, LastEnd};
 use crate::worker::turn::Turn;
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
@@ -63,6 +65,10 @@ pub struct Local {
     pub idleness: Cell<Idleness>,
     /// Jobs it is in the midst of, one inside the other.
     pub nesting: Cell<usize>,
+    /// Up to its next task to be timed.
+    pub countdown: Countdown,
+    /// Until what it does next can't be told from the task before.
+    pub last_end: Cell<Option<LastEnd>>,
     /// Whether its thread is the pool's own, or only a guest (`use_current_thread`).
     pub guest: bool,
 }
@@ -107,6 +113,8 @@ impl Local {
             still_searching: Cell::new(false),
             idleness: Cell::default(),
             nesting: Cell::new(0),
+            countdown: Countdown::new(),
+            last_end: Cell::new(None),
             guest,
         }
     }

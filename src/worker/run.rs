@@ -103,6 +103,7 @@ impl Local {
             // SAFETY: the frame lives until it has run.
             unsafe { (*frame.latch()).take(self.index) };
         }
+        self.last_end.set(None);
         // SAFETY: taken from a queue or pulled, so by nobody else.
         unsafe { frame.run(self) }
     }

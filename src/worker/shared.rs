@@ -4,64 +4,24 @@ use crate::job::{FrameRef, JobRef, ScopeJobRef};
 use crate::policy::wait::WaitPolicy;
 use crate::primitive::event_count::EventCount;
 use crate::primitive::gate::Gate;
-use crate::primitive::latch::Latch;
-use crate::primitive::parker::Parker;
 use crate::primitive::seats::Seats;
-use crate::queue::deque::Stealer;
-use crate::queue::fifo::Fifo;
 use crate::queue::injector::Injector;
-use crate::queue::lane::Lane;
 use crate::queue::misfits::Misfits;
 use crate::sync::clock::Clock;
 use crate::sync::global;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering, Thread};
-use crate::telemetry::activity::Activity;
 use crate::telemetry::counters::WorkerCounters;
+use crate::telemetry::labels::Labels;
 use crate::telemetry::readings::Readings;
-use crate::telemetry::thefts::Thefts;
 use crate::telemetry::unavailable::Fact;
-use crate::worker::blocked::Blocked;
 use crate::worker::handlers::Handlers;
 use crate::worker::local::{Deques, Local};
-use crate::worker::presence::Presence;
+use crate::worker::remote::Remote;
 use crate::worker::watch::Watch;
 use crate::worker::whereabouts::Whereabouts;
 use crossbeam_utils::CachePadded;
 use std::io;
-use std::sync::{Arc, OnceLock};
-
-/// The part of a worker that others may touch.
-pub struct Remote {
-    pub index: usize,
-    pub lane: CachePadded<Lane<Local>>,
-    /// Exposed frames.
-    pub frames: Stealer<FrameRef<Local>>,
-    /// Tasks of scopes.
-    pub scoped: Stealer<ScopeJobRef<Local>>,
-    /// Tasks that nobody waits for, or, where a wait may run anything, all tasks.
-    pub detached: Stealer<JobRef<Local>>,
-    /// Tasks from outside that it has fetched and not begun.
-    pub arrivals: Stealer<JobRef<Local>>,
-    /// The order of `spawn_fifo`.
-    pub fifo: Fifo<Local>,
-    /// Jobs that only this worker may run: its parts of broadcasts.
-    pub inbox: Injector<JobRef<Local>>,
-    pub parker: Arc<Parker>,
-    /// What it waits for while it sleeps in a wait: a [`Blocked`].
-    pub(super) blocked: AtomicUsize,
-    pub presence: Presence,
-    /// Its thread, for the watch.
-    pub tid: OnceLock<u32>,
-    /// How many jobs it runs that are no part of the taken frame it is in the midst of.
-    pub foreign: AtomicUsize,
-    pub counters: CachePadded<WorkerCounters>,
-    pub activity: Activity,
-    pub thefts: Thefts,
-    /// Set when it has begun (start handler done), and when it has ended (all but its
-    /// thread-locals gone).
-    pub started: Latch,
-    pub stopped: Latch,
-}
+use std::sync::OnceLock;
 
 /// Something to run.
 #[derive(Clone, Copy)]
@@ -126,8 +86,11 @@ pub struct Shared {
     pub handlers: Handlers,
     /// What is counted for the pool as a whole.
     pub common: CachePadded<WorkerCounters>,
-    /// When it was built: what workers' activities are timed from.
+    /// Since it was built.
     pub clock: Clock,
+    /// One task in so many is timed; 0: none.
+    pub one_in: u32,
+    pub labels: Labels,
     pub readings: Fact<Readings>,
     /// The thread that writes them, if there is one: to be woken at the end.
     pub governor: OnceLock<Thread>,
@@ -144,6 +107,7 @@ impl Shared {
         watch: Watch,
         handlers: Handlers,
         readings: Fact<Readings>,
+        one_in: u32,
     ) -> Self {
         static NEXT_ID: global::AtomicUsize = global::AtomicUsize::new(0);
         let exceptions = usize::from(!watch.is_armed());
@@ -170,44 +134,12 @@ impl Shared {
             handlers,
             common: CachePadded::default(),
             clock: Clock::new(),
+            one_in,
+            labels: Labels::new(),
             readings,
             governor: OnceLock::new(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
         }
-    }
-}
-
-impl Remote {
-    /// That of the worker with this index, of so many regular ones.
-    pub fn new(local: &Deques, index: usize, regulars: usize) -> Self {
-        Self {
-            index,
-            lane: CachePadded::new(Lane::new()),
-            frames: local.frames.stealer(),
-            scoped: local.scoped.stealer(),
-            detached: local.detached.stealer(),
-            arrivals: local.arrivals.stealer(),
-            fifo: Fifo::new(),
-            inbox: Injector::new(),
-            parker: Arc::new(Parker::new()),
-            blocked: AtomicUsize::new(Blocked::No.into_word()),
-            presence: Presence::new(index >= regulars),
-            tid: OnceLock::new(),
-            foreign: AtomicUsize::new(0),
-            counters: CachePadded::default(),
-            activity: Activity::default(),
-            thefts: Thefts::new(regulars),
-            started: Latch::new(),
-            stopped: Latch::new(),
-        }
-    }
-
-    /// Whether it holds anything that a thief may steal.
-    fn has_visible(&self) -> bool {
-        !(self.frames.is_empty()
-            && self.scoped.is_empty()
-            && self.detached.is_empty()
-            && self.arrivals.is_empty())
     }
 }
 

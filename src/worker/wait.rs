@@ -181,11 +181,11 @@ impl Local {
             self.is_now(Status::Blocked);
             if shared.hand_over() {
                 *stuck_since = None;
-                self.remote().parker.park();
+                self.park(None);
             } else {
                 // Not a new grace with every nudge: somebody outside may go on pushing.
                 let since = *stuck_since.get_or_insert_with(Instant::now);
-                self.remote().parker.park_timeout(GRACE.saturating_sub(since.elapsed()));
+                self.park(Some(GRACE.saturating_sub(since.elapsed())));
                 if since.elapsed() >= GRACE && shared.is_stuck() {
                     found = self.last_resort();
                     if let Found::Nothing = found {

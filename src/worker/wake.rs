@@ -201,7 +201,9 @@ impl Shared {
     /// Wakes `worker`, whatever it sleeps for. Its token makes it look around once more.
     pub fn unpark(&self, worker: usize) {
         self.whereabouts.woken(worker);
-        if self.worker(worker).parker.unpark() {
+        let worker = self.worker(worker);
+        self.note_wake(worker);
+        if worker.parker.unpark() {
             // Beside the system call that it just cost, a shared count is nothing.
             self.common.wakes.bump_shared();
         }

@@ -1,0 +1,129 @@
+//! When things happened whose lengths are measured; and which tasks those are.
+
+use crate::sync::statistic::{AtomicU64, Ordering};
+use crate::telemetry::labels::Class;
+use std::cell::Cell;
+
+/// What is known of a task from its submission.
+#[derive(Clone, Copy, Debug)]
+pub struct Submission {
+    pub class: Class,
+    /// In ticks, if the task is to be timed.
+    pub at: Option<u64>,
+}
+
+/// How many tasks a thread has yet to submit up to one to be timed. The first one is.
+#[derive(Debug)]
+pub struct Countdown {
+    left: Cell<u32>,
+    one_in: Cell<u32>,
+}
+
+impl Countdown {
+    pub const fn new() -> Self {
+        Self { left: Cell::new(1), one_in: Cell::new(0) }
+    }
+
+    /// Counts a task. Returns whether it is to be timed; then [`begin`](Self::begin) follows.
+    #[inline(always)]
+    pub fn is_due(&self) -> bool {
+        let left = self.left.get() - 1;
+        if left > 0 {
+            self.left.set(left);
+        }
+        left == 0
+    }
+
+    /// Up to the next one of those of which one in `one_in` is to be timed; none if that is 0.
+    pub fn begin(&self, one_in: u32, random: u64) {
+        self.one_in.set(one_in);
+        self.left.set(if one_in == 0 { u32::MAX } else { interval(one_in, random) });
+    }
+
+    /// Of a thread that submits to whatever pool: begins anew if another share of its tasks is
+    /// to be timed than of the last one's.
+    pub fn is_due_of(&self, one_in: u32) -> bool {
+        if self.one_in.get() != one_in {
+            self.left.set(1);
+        }
+        self.is_due()
+    }
+}
+
+thread_local! {
+    /// That of a thread outside every pool.
+    pub static OUTSIDE: Countdown = const { Countdown::new() };
+}
+
+/// `one_in` on average, and each as likely up to twice that: tasks may come in a rhythm.
+fn interval(one_in: u32, random: u64) -> u32 {
+    // Fibonacci hashing: the upper half of the product is as good as random.
+    let random = random.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    // More than that never comes.
+    let choices = 2 * u64::from(one_in.min(1 << 31)) - 1;
+    // Below 2^32 both.
+    1 + ((random * choices) >> 32) as u32
+}
+
+/// When a task that was timed ended, in ticks, and how many its worker had run then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastEnd {
+    pub at: u64,
+    pub tasks: u64,
+}
+
+/// When the first of those who wake a worker that sleeps did so, in ticks; 0: nobody has.
+#[derive(Debug, Default)]
+pub struct WokenAt(AtomicU64);
+
+impl WokenAt {
+    pub fn note(&self, now: u64) {
+        if self.0.load(Ordering::Relaxed) == 0 {
+            self.0.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// For the worker, before it sleeps.
+    pub fn forget(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// For the worker, when it is awake.
+    pub fn read(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|&at| at > 0)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Countdown, interval};
+
+    #[test]
+    fn one_task_in_so_many_is_due_on_average_and_never_in_a_rhythm() {
+        for one_in in [1, 2, 64, 1000] {
+            let intervals: Vec<_> =
+                (0..100_000).map(|tick| u64::from(interval(one_in, 37 * tick))).collect();
+            let mean = intervals.iter().sum::<u64>() as f64 / intervals.len() as f64;
+            assert!((0.98..1.02).contains(&(mean / f64::from(one_in))), "{mean} for {one_in}");
+            let most = 2 * u64::from(one_in) - 1;
+            assert!(intervals.iter().all(|interval| (1..=most).contains(interval)));
+            assert!([1, most].iter().all(|end| intervals.contains(end)));
+        }
+        assert!(interval(u32::MAX, u64::MAX) > 0);
+    }
+
+    #[test]
+    fn the_first_task_is_due_and_then_all_none_or_some() {
+        let countdown = Countdown::new();
+        let due = |one_in| {
+            let due = countdown.is_due_of(one_in);
+            if due {
+                countdown.begin(one_in, 12345);
+            }
+            due
+        };
+        assert_eq!([due(1), due(1), due(1)], [true; 3]);
+        assert_eq!([due(0), due(0), due(1), due(1)], [true, false, true, true]);
+        assert!(due(1000) && !(0..2).all(|_| due(1000)) && due(1));
+    }
+}

@@ -1,0 +1,123 @@
+//! How long tasks wait and run, and workers take to wake.
+//!
+//! One task in so many is timed: its submitter stamps it, and makes it a job of another kind than the
+//! rest, which so pay for one countdown. A task with a label is marked as its worker's current one in
+//! any case.
+
+use crate::telemetry::labels::Class;
+use crate::telemetry::latency::Began;
+use crate::worker::local::Local;
+use crate::worker::remote::Remote;
+use crate::worker::shared::Shared;
+use crate::worker::stamp::{Countdown, LastEnd, OUTSIDE, Submission};
+use std::time::Duration;
+
+impl Shared {
+    /// Of a task that is submitted now, by this worker or from outside: for most there is nothing
+    /// to say.
+    #[inline]
+    pub fn submission(
+        &self,
+        current: Option<&Local>,
+        label: Option<&'static str>,
+    ) -> Option<Submission> {
+        let due = match current {
+            Some(local) => local.countdown.is_due(),
+            None => OUTSIDE.with(|countdown| countdown.is_due_of(self.one_in)),
+        };
+        if due || label.is_some() { self.notable_submission(due, current, label) } else { None }
+    }
+
+    #[cold]
+    fn notable_submission(
+        &self,
+        due: bool,
+        current: Option<&Local>,
+        label: Option<&'static str>,
+    ) -> Option<Submission> {
+        let now = self.clock.ticks();
+        if due {
+            let begin = |countdown: &Countdown| countdown.begin(self.one_in, now);
+            current.map_or_else(|| OUTSIDE.with(begin), |local| begin(&local.countdown));
+        }
+        let at = (due && self.one_in > 0).then_some(now);
+        let class = label.map_or(Class::UNLABELLED, |label| self.labels.class(label));
+        (at.is_some() || label.is_some()).then_some(Submission { class, at })
+    }
+
+    /// Before `worker` is woken.
+    pub(super) fn note_wake(&self, worker: &Remote) {
+        if self.one_in > 0 {
+            worker.woken_at.note(self.clock.ticks());
+        }
+    }
+}
+
+/// A task that runs; on drop, as it may panic, it has ended.
+struct Timing<'l> {
+    local: &'l Local,
+    submission: Submission,
+    start: u64,
+    outer: Began,
+    /// Whether nothing but the search for the next job follows.
+    chained: bool,
+}
+
+impl Drop for Timing<'_> {
+    fn drop(&mut self) {
+        let Self { local, submission: Submission { class, at }, start, .. } = *self;
+        local.remote().current.replace(self.outer);
+        let Some(submitted) = at else { return };
+        let end = local.shared.clock.ticks();
+        let wait = start.saturating_sub(submitted);
+        local.remote().latencies.record_task(class, wait, end.saturating_sub(start));
+        if self.chained {
+            // This one isn't counted yet.
+            let tasks = local.counters().tasks.read().wrapping_add(1);
+            local.last_end.set(Some(LastEnd { at: end, tasks }));
+        }
+    }
+}
+
+impl Local {
+    /// Runs a task of a job that does nothing else.
+    pub fn time_job<R>(&self, submission: Submission, task: impl FnOnce() -> R) -> R {
+        // Not within another, which goes on after it, nor where a guest does.
+        let chained = self.nesting.get() == 1 && !self.guest;
+        let tasks = self.counters().tasks.read();
+        let last = self.last_end.get().filter(|last| chained && last.tasks == tasks);
+        // The end of one task is the start of the next.
+        let start = last.map_or_else(|| self.shared.clock.ticks(), |last| last.at);
+        self.time_from(start, chained, submission, task)
+    }
+
+    /// Runs a task.
+    pub fn time<R>(&self, submission: Submission, task: impl FnOnce() -> R) -> R {
+        self.time_from(self.shared.clock.ticks(), false, submission, task)
+    }
+
+    fn time_from<R>(
+        &self,
+        start: u64,
+        chained: bool,
+        submission: Submission,
+        task: impl FnOnce() -> R,
+    ) -> R {
+        let outer = self.remote().current.replace(Began::new(submission.class, start));
+        let _timing = Timing { local: self, submission, start, outer, chained };
+        task()
+    }
+
+    /// Sleeps until it is woken, or for so long.
+    pub fn park(&self, timeout: Option<Duration>) {
+        let Remote { parker, woken_at, latencies, .. } = self.remote();
+        woken_at.forget();
+        let woken = match timeout {
+            Some(timeout) => parker.park_timeout(timeout),
+            None => parker.park(),
+        };
+        if woken && let Some(at) = woken_at.read() {
+            latencies.record_wake(self.shared.clock.ticks().saturating_sub(at));
+        }
+    }
+}
