@@ -85,12 +85,22 @@ fn pool_of_chain() -> ThreadPool {
 #[test]
 fn what_a_worker_does_between_two_tasks_is_part_of_neither() {
     let pool = pool(1, 1);
-    pool.spawn_handle(|| ()).join().unwrap();
-    // A broadcast's part isn't timed.
-    pool.broadcast(|_| thread::sleep(NAP));
-    pool.spawn_handle(|| ()).join().unwrap();
+    let (start, go) = mpsc::channel::<()>();
+    let (sender, receiver) = mpsc::channel();
+    let done = || {
+        let sender = sender.clone();
+        move || sender.send(()).unwrap()
+    };
+    pool.spawn(move || assert!(go.recv().is_err()));
+    // To be run between the two, and not timed.
+    pool.spawn_broadcast(|_| thread::sleep(NAP));
+    pool.spawn(done());
+    drop(start);
+    receiver.recv().unwrap();
+    // Nor is there anything to be timed while nothing is to be done.
     thread::sleep(NAP);
-    pool.spawn_handle(|| ()).join().unwrap();
+    pool.spawn(done());
+    receiver.recv().unwrap();
     // Nor is the rest of a task that others are run in the midst of.
     pool.spawn_handle(|| {
         filch::scope(|scope| scope.spawn(|_| ()));
@@ -100,7 +110,7 @@ fn what_a_worker_does_between_two_tasks_is_part_of_neither() {
     .join()
     .unwrap();
     let run_time = latency(&pool, 7).all.run_time;
-    assert_eq!(run_time.count, 6);
+    assert_eq!(run_time.count, 6, "three tasks, and one with two scopes");
     let histogram = pool.histogram(Latency::RunTime);
     let naps = histogram.count_between(NEARLY.as_nanos() as u64, u64::MAX / 2);
     assert_eq!(naps, 1, "{histogram:?}");
