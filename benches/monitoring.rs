@@ -1,16 +1,19 @@
-//! What monitoring costs: CPU time of a tick of the governor at which everything is due, and of an idle
-//! process with and without it. Linux only.
+//! What monitoring costs: wall time of joins and spawned tasks, CPU time of a tick of the governor at which
+//! everything is due, and of an idle process, with and without it. Linux only.
 
 mod common;
 
 use common::{machine, size};
 use filch::{Monitoring, ThreadPool, ThreadPoolBuilder};
 use std::fs;
+use std::hint::black_box;
+use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn main() {
     println!("{}", machine::line());
+    joins_and_tasks();
     let every = Duration::from_millis(20);
     let often = Monitoring::new().cpu(every, 9).memory(every, 9).network(every, 9).disk(every, 9);
     for workers in [1, 2, 8, 32] {
@@ -33,6 +36,55 @@ fn main() {
         let spent = (process_time() - before).as_secs_f64() * 1e3 / f64::from(seconds);
         println!("idle, monitoring {what:3}: {spent:8.4} ms of CPU time a second");
         drop(pool);
+    }
+}
+
+/// By turns on pools that differ in their monitoring.
+fn joins_and_tasks() {
+    let pools = [
+        ("off", Monitoring::off()),
+        ("on", Monitoring::new()),
+        ("on, all tasks timed", Monitoring::new().latency(1)),
+    ];
+    let pools = pools.map(|(what, monitoring)| (what, pool(1, monitoring)));
+    let (fib, tasks, rounds) = (size(27, 10), size(200_000, 100), size(61, 2));
+    let mut times: [[Vec<f64>; 2]; 3] = Default::default();
+    for _ in 0..rounds {
+        for ((_, pool), [join, task]) in pools.iter().zip(&mut times) {
+            let start = Instant::now();
+            let joins = pool.install(|| joins_of_fib(black_box(fib)));
+            join.push(start.elapsed().as_secs_f64() * 1e9 / joins as f64);
+            let (sender, receiver) = mpsc::channel();
+            let start = Instant::now();
+            pool.spawn(move || chain(tasks, sender));
+            receiver.recv().unwrap();
+            task.push(start.elapsed().as_secs_f64() * 1e9 / tasks as f64);
+        }
+    }
+    for ((what, _), times) in pools.iter().zip(times) {
+        let [join, task] = times.map(|mut times| {
+            times.sort_by(f64::total_cmp);
+            [1, 2, 3].map(|quarter| times[(times.len() - 1) * quarter / 4])
+        });
+        let show = |[low, median, high]: [f64; 3]| format!("{median:7.2} ns ({low:.2}..{high:.2})");
+        println!("monitoring {what:20} a join {}, a task {}", show(join), show(task));
+    }
+}
+
+/// Computes a Fibonacci number, with a join for each addition, and returns how many those are.
+fn joins_of_fib(n: u64) -> u64 {
+    if n < 2 {
+        return 0;
+    }
+    let (a, b) = filch::join(|| joins_of_fib(n - 1), || joins_of_fib(n - 2));
+    a + b + 1
+}
+
+/// Each task spawns the next.
+fn chain(left: u64, done: mpsc::Sender<()>) {
+    match left {
+        0 => done.send(()).unwrap(),
+        _ => filch::spawn(move || chain(left - 1, done)),
     }
 }
 

@@ -58,6 +58,7 @@ impl Latencies {
         Self { tasks: [const { OnceLock::new() }; Class::ALL], wake: OnceLock::new() }
     }
 
+    #[inline]
     pub fn record_task(&self, class: Class, queue_wait: u64, run_time: u64) {
         let buckets = self.tasks[class.index()].get_or_init(TaskBuckets::boxed);
         buckets.queue_wait.record(queue_wait);
@@ -190,6 +191,7 @@ impl Began {
     /// For the class. The rest is good for years by any clock there is.
     const BITS: u32 = 5;
 
+    #[inline(always)]
     pub fn new(class: Class, at: u64) -> Self {
         const { assert!(Class::ALL <= 1 << Self::BITS) }
         Self(at.max(1) << Self::BITS | class.index() as u64)
@@ -206,6 +208,7 @@ pub struct Current(AtomicU64);
 
 impl Current {
     /// From now on. Returns what it was before.
+    #[inline(always)]
     pub fn replace(&self, began: Began) -> Began {
         let before = self.0.load(Ordering::Relaxed);
         self.0.store(began.0, Ordering::Relaxed);

@@ -64,6 +64,7 @@ struct Timing<'l> {
 }
 
 impl Drop for Timing<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
         let Self { local, submission: Submission { class, at }, start, .. } = *self;
         local.remote().current.replace(self.outer);
@@ -96,6 +97,7 @@ impl Local {
         self.time_from(self.shared.clock.ticks(), false, submission, task)
     }
 
+    #[inline(always)]
     fn time_from<R>(
         &self,
         start: u64,
