@@ -8,6 +8,7 @@ use crate::worker::blocked::concerns_guests;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::Shared;
+use crate::worker::span;
 use crate::worker::stamp::Submission;
 use std::fmt;
 use std::future::Future;
@@ -92,6 +93,7 @@ pub fn counting_errors<T, E>(
             Local::with_current(|current| {
                 current.inspect(|local| local.counters().failures.bump());
             });
+            span::failed();
         }
         result
     }

@@ -11,6 +11,7 @@ use crate::worker::blocked::Blocked;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::{Job, Shared};
+use crate::worker::span;
 use crate::worker::stamp::Submission;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -72,8 +73,9 @@ impl<'scope> Core<'scope> {
     /// Runs a task, and keeps its panic for the end of the scope.
     pub fn catch(&self, task: impl FnOnce()) {
         let result = catch_unwind(AssertUnwindSafe(task));
-        if result.is_err() {
+        if let Err(payload) = &result {
             self.shared.common.failures.bump_shared();
+            span::panicked(payload);
         }
         self.keep_panic(result);
     }

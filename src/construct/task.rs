@@ -9,6 +9,7 @@ use crate::sync::cell::UnsafeCell;
 use crate::sync::{AtomicBool, Ordering};
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
+use crate::worker::span;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
@@ -106,8 +107,9 @@ where
     fn run_unclaimed(&self) {
         if let Some(work) = self.claim() {
             let result = catch_unwind(AssertUnwindSafe(work));
-            if result.is_err() {
+            if let Err(payload) = &result {
                 self.pool.common.failures.bump_shared();
+                span::panicked(payload);
             }
             self.complete(result);
         }

@@ -11,6 +11,7 @@ use crate::telemetry::activity::Status;
 use crate::worker::handlers::ThreadHandler;
 use crate::worker::local::{Deques, Local};
 use crate::worker::shared::Shared;
+use crate::worker::span;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -136,6 +137,7 @@ pub fn run_spare(shared: Arc<Shared>, index: usize) {
 fn serve(local: &Local) {
     let Local { shared, index, .. } = local;
     local.is_now(Status::Running);
+    span::started(*index);
     if (shared.watch.after.is_some() || shared.readings.is_ok())
         && let Some(tid) = current_tid()
     {
@@ -154,6 +156,7 @@ fn serve(local: &Local) {
     unsafe { Latch::set(&raw const local.remote().started) };
     local.run();
     local.is_now(Status::Stopped);
+    span::stopped(*index);
     // Before the exit handler: what that spawns would never run here.
     Local::leave();
     guarded(shared, shared.handlers.exit.as_deref(), *index);

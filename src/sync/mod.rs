@@ -35,6 +35,9 @@ pub use std::thread::{
     current as current_thread, park, park_timeout, scope as thread_scope,
 };
 
+#[cfg(feature = "tracing")]
+pub use std::thread::panicking;
+
 /// Statistics use these even under loom: they order nothing, and each would
 /// multiply the interleavings that a model has to visit.
 pub mod statistic {

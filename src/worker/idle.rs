@@ -11,6 +11,7 @@ use crate::telemetry::activity::Status;
 use crate::worker::local::Local;
 use crate::worker::presence::Due;
 use crate::worker::shared::Job;
+use crate::worker::span;
 
 /// How an attempt to sleep ended.
 enum Rest {
@@ -167,6 +168,7 @@ impl Local {
     /// For a spare that has no seat any more, and whose work is in good hands.
     fn sleep_on_the_bench(&self) {
         let shared = &self.shared;
+        span::benched(self.index);
         shared.unstaff();
         debug_assert!(self.credits.are_none());
         while shared.seats.is_benched(self.index) && !shared.is_over() {
@@ -174,6 +176,7 @@ impl Local {
             self.park(None);
         }
         self.remote().presence.back(true);
+        span::seated(self.index);
     }
 
     /// Sees to it that the watch doesn't take the seat that a spare is about to give up.

@@ -2,14 +2,18 @@
 
 use crate::sync::statistic::{AtomicU64, Ordering};
 use crate::telemetry::labels::Class;
+use crate::worker::span::TaskSpan;
 use std::cell::Cell;
 
 /// What is known of a task from its submission.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Submission {
     pub class: Class,
-    /// In ticks, if the task is to be timed.
-    pub at: Option<u64>,
+    /// Whether it is one of those that are timed.
+    pub timed: bool,
+    /// In ticks.
+    pub at: u64,
+    pub span: TaskSpan,
 }
 
 /// How many tasks a thread has yet to submit up to one to be timed. The first one is.

@@ -9,6 +9,7 @@ use crate::telemetry::latency::Began;
 use crate::worker::local::Local;
 use crate::worker::remote::Remote;
 use crate::worker::shared::Shared;
+use crate::worker::span::TaskSpan;
 use crate::worker::stamp::{Countdown, LastEnd, OUTSIDE, Submission};
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ impl Shared {
             Some(local) => local.countdown.is_due(),
             None => OUTSIDE.with(|countdown| countdown.is_due_of(self.one_in)),
         };
-        if due || label.is_some() { self.notable_submission(due, current, label) } else { None }
+        let notable = due || label.is_some() || TaskSpan::is_wanted();
+        if notable { self.notable_submission(due, current, label) } else { None }
     }
 
     #[cold]
@@ -40,9 +42,10 @@ impl Shared {
             let begin = |countdown: &Countdown| countdown.begin(self.one_in, now);
             current.map_or_else(|| OUTSIDE.with(begin), |local| begin(&local.countdown));
         }
-        let at = (due && self.one_in > 0).then_some(now);
+        let timed = due && self.one_in > 0;
         let class = label.map_or(Class::UNLABELLED, |label| self.labels.class(label));
-        (at.is_some() || label.is_some()).then_some(Submission { class, at })
+        let notable = timed || label.is_some() || TaskSpan::is_wanted();
+        notable.then(|| Submission { class, timed, at: now, span: TaskSpan::new(label) })
     }
 
     /// Before `worker` is woken.
@@ -56,7 +59,9 @@ impl Shared {
 /// A task that runs; on drop, as it may panic, it has ended.
 struct Timing<'l> {
     local: &'l Local,
-    submission: Submission,
+    class: Class,
+    timed: bool,
+    submitted: u64,
     start: u64,
     outer: Began,
     /// Whether nothing but the search for the next job follows.
@@ -66,9 +71,11 @@ struct Timing<'l> {
 impl Drop for Timing<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        let Self { local, submission: Submission { class, at }, start, .. } = *self;
+        let Self { local, class, submitted, start, .. } = *self;
         local.remote().current.replace(self.outer);
-        let Some(submitted) = at else { return };
+        if !self.timed {
+            return;
+        }
         let end = local.shared.clock.ticks();
         let wait = start.saturating_sub(submitted);
         local.remote().latencies.record_task(class, wait, end.saturating_sub(start));
@@ -105,8 +112,13 @@ impl Local {
         submission: Submission,
         task: impl FnOnce() -> R,
     ) -> R {
-        let outer = self.remote().current.replace(Began::new(submission.class, start));
-        let _timing = Timing { local: self, submission, start, outer, chained };
+        let Submission { class, timed, at: submitted, span } = submission;
+        let outer = self.remote().current.replace(Began::new(class, start));
+        let _timing = Timing { local: self, class, timed, submitted, start, outer, chained };
+        let _span = span.start(self.index, || {
+            let ticks = start.saturating_sub(submitted) as f64;
+            Duration::from_nanos((ticks * self.shared.clock.nanoseconds_per_tick()) as u64)
+        });
         task()
     }
 
