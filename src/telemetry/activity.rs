@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// What a worker is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Status {
     /// Its thread has yet to begin.
@@ -50,6 +51,7 @@ pub struct Activity {
 
 /// How long a worker has been about each thing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Times {
     /// Running tasks.

@@ -114,6 +114,7 @@ impl Tally {
 /// Lengths are known to 3 %, their sum exactly. See
 /// [`ThreadPool::histogram`](crate::ThreadPool::histogram) for more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Distribution {
     /// How often it was measured.

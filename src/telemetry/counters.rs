@@ -49,6 +49,7 @@ macro_rules! counters {
         /// # Ok::<(), filch::Error>(())
         /// ```
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
         #[non_exhaustive]
         pub struct Counters {
             $($(#[$doc])* pub $name: u64,)*

@@ -12,6 +12,7 @@ pub struct At<T>(pub Duration, pub T);
 
 /// A reading, and when it was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Taken<T> {
     /// By the system's clock as it is now, if that has been set since.

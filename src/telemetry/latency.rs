@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// A length of time that a pool measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Latency {
     /// From the submission of a task to its start.
@@ -91,6 +92,7 @@ pub fn tally(workers: &[&Latencies], latency: Latency, class: Option<Class>) -> 
 
 /// How long tasks took that were measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct TaskLatency {
     /// From their submission to their start.
@@ -118,6 +120,7 @@ impl TaskLatency {
 
 /// How long tasks take, and workers to wake, since the pool was built.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LatencySnapshot {
     /// One task in so many is measured; 0: none.
@@ -175,6 +178,7 @@ impl fmt::Display for LatencySnapshot {
 
 /// The task that a worker is in the midst of, if it has a label or is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct CurrentTask {
     /// `None` if it has none.

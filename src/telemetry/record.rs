@@ -4,6 +4,7 @@ use crate::telemetry::unavailable::{Fact, Unavailable};
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Unit {
     /// A share, 1 being all.
@@ -22,6 +23,7 @@ pub enum Unit {
 
 /// What is known of each value of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Field {
     /// As the field of the struct.
@@ -179,6 +181,7 @@ macro_rules! records {
     )*) => {$(
         $(#[$struct_doc])*
         #[derive(Clone, Copy, Debug, PartialEq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
         #[non_exhaustive]
         pub struct $name {
             $($(#[doc = $help])+ pub $field: Result<$type, $crate::telemetry::unavailable::Unavailable>,)*

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 /// What is known of one part of the machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Section<T> {
     /// When the newest reading was taken; `None` if there is none. Of one reading, two snapshots may differ
@@ -53,6 +54,7 @@ pub struct Section<T> {
 /// # Ok::<(), filch::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// When it was taken.

@@ -18,6 +18,7 @@ struct Counts {
 
 /// How a worker has fared with another's queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct StealsFrom {
     /// The index of the other.

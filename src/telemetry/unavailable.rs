@@ -4,6 +4,7 @@ use std::fmt;
 
 /// Why a number isn't there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Unavailable {
     /// It has not been read, or only once, and it takes two readings.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 /// What is known of a pool as a whole.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PoolSnapshot {
     /// Workers that run at a time.
@@ -32,6 +33,7 @@ pub struct PoolSnapshot {
 /// A rate over some times up to now: each from the youngest
 /// [reading](crate::Monitoring::cpu) that is at least as old, or the oldest there is.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Lately {
     /// Over a second or more.
@@ -89,6 +91,7 @@ impl PoolSnapshot {
 
 /// What is known of one worker.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct WorkerSnapshot {
     /// As [`current_thread_index`](crate::current_thread_index) gives it.
