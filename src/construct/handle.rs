@@ -137,7 +137,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    match shared.submission(Local::current_in(shared), label) {
+    let current = Local::current_in(shared);
+    let notable = shared.is_notable(current, label);
+    match notable.then(|| shared.submission(current, label)).flatten() {
         None => queue(shared, work),
         Some(submission) => queue(shared, move || timed(submission, work)),
     }

@@ -132,7 +132,8 @@ fn call_by<R: Send>(
     submit: impl FnOnce(FrameRef<Local>, &Latch) -> Option<()>,
     wait: impl FnOnce(&Latch),
 ) -> Option<R> {
-    let submission = shared.submission(None, None);
+    let notable = shared.is_notable(None, None);
+    let submission = notable.then(|| shared.submission(None, None)).flatten();
     let op = |moved| {
         Local::with_current(|local| {
             let local = local.expect("filch: a call ran on no worker");

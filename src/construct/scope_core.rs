@@ -12,7 +12,6 @@ use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::{Job, Shared};
 use crate::worker::span;
-use crate::worker::stamp::Submission;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,7 +52,7 @@ impl<'scope> Core<'scope> {
 
     /// Runs the body and waits for all tasks.
     pub fn complete<R>(&self, body: impl FnOnce() -> R) -> R {
-        let result = self.keep_panic(catch_unwind(AssertUnwindSafe(body)));
+        let result = catch_unwind(AssertUnwindSafe(body)).map_err(|payload| self.panicked(payload));
         // SAFETY: the body counts, and is over; we keep the scope alive.
         unsafe { CountLatch::done(&self.latch, 0, 1) };
         let latch = self.latch.latch();
@@ -65,23 +64,23 @@ impl<'scope> Core<'scope> {
         let panic = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (panic, result) {
             (Some(payload), _) => resume_unwind(payload),
-            (None, Some(result)) => result,
-            (None, None) => unreachable!("filch: a scope's body neither returned nor panicked"),
+            (None, Ok(result)) => result,
+            (None, Err(())) => unreachable!("filch: a scope's body neither returned nor panicked"),
         }
     }
 
     /// Runs a task, and keeps its panic for the end of the scope.
     pub fn catch(&self, task: impl FnOnce()) {
-        let result = catch_unwind(AssertUnwindSafe(task));
-        if let Err(payload) = &result {
-            self.shared.common.failures.bump_shared();
-            span::panicked(payload);
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(task)) {
+            self.failed(payload);
         }
-        self.keep_panic(result);
     }
 
-    fn keep_panic<R>(&self, result: Result<R, Payload>) -> Option<R> {
-        result.map_err(|payload| self.panicked(payload)).ok()
+    #[cold]
+    fn failed(&self, payload: Payload) {
+        self.shared.common.failures.bump_shared();
+        span::panicked(&payload);
+        self.panicked(payload);
     }
 
     #[cold]
@@ -108,18 +107,8 @@ impl<'scope> Core<'scope> {
     ) where
         W: FnOnce() + Send + 'scope,
     {
+        let into_job = |work, local: Option<&Local>| self.job(local, label, work);
         let shared = &*self.shared;
-        let into_job = |work: W, local: Option<&Local>| {
-            match local {
-                Some(local) if local.returns() => local.credits.spawned(&self.latch),
-                _ => self.latch.spawned(1, 1),
-            }
-            match shared.submission(local, label) {
-                // SAFETY: the scope waits for it, and so does what it borrows.
-                None => unsafe { ScopeJob::boxed(&self.latch, move |_: &Local| work()) },
-                Some(submission) => self.timed(work, submission),
-            }
-        };
         let push_outside = |task| match self.owner {
             // Where workers that wait look for tasks of their scopes.
             Some(_) => shared.misfits.push(Job::Scoped(task)),
@@ -132,16 +121,49 @@ impl<'scope> Core<'scope> {
         accepted(push(shared, work, into_job, push_own, push_outside, concerned));
     }
 
-    /// Apart, so that the usual case is compiled as if it were the only one.
-    #[cold]
-    #[inline(never)]
-    fn timed<W>(&self, work: W, submission: Submission) -> ScopeJobRef<Local>
+    /// Makes a job of `work`, which counts as spawned.
+    #[inline(always)]
+    fn job<W>(
+        &self,
+        current: Option<&Local>,
+        label: Option<&'static str>,
+        work: W,
+    ) -> ScopeJobRef<Local>
     where
         W: FnOnce() + Send + 'scope,
     {
-        let work = move |local: &Local| local.time_job(submission, work);
+        match current {
+            Some(local) if local.returns() => local.credits.spawned(&self.latch),
+            _ => self.latch.spawned(1, 1),
+        }
+        if self.shared.is_notable(current, label) {
+            return self.noted(current, label, work);
+        }
         // SAFETY: the scope waits for it, and so does what it borrows.
-        unsafe { ScopeJob::boxed(&self.latch, work) }
+        unsafe { ScopeJob::boxed(&self.latch, move |_: &Local| work()) }
+    }
+
+    /// Apart, so that the usual case is compiled as if it were the only one.
+    #[cold]
+    #[inline(never)]
+    fn noted<W>(
+        &self,
+        current: Option<&Local>,
+        label: Option<&'static str>,
+        work: W,
+    ) -> ScopeJobRef<Local>
+    where
+        W: FnOnce() + Send + 'scope,
+    {
+        match self.shared.submission(current, label) {
+            // SAFETY: as in `job`.
+            None => unsafe { ScopeJob::boxed(&self.latch, move |_: &Local| work()) },
+            // SAFETY: as above.
+            Some(submission) => unsafe {
+                let timed = move |local: &Local| local.time_job(submission, work);
+                ScopeJob::boxed(&self.latch, timed)
+            },
+        }
     }
 
     /// Queues `work`, which [`catch`](Self::catch)es its panics, on every worker.
@@ -153,7 +175,7 @@ impl<'scope> Core<'scope> {
             self.latch.spawned(0, 1);
             let work = Arc::clone(&work);
             let part = move |local: &Local| work(BroadcastContext::new(local));
-            // SAFETY: as in `spawn`. Its share in `work` goes before it counts as done.
+            // SAFETY: as in `job`. Its share in `work` goes before it counts as done.
             unsafe { ScopeJob::boxed_started(&self.latch, part) }
         };
         accepted(address_all(&self.shared, part));

@@ -10,7 +10,6 @@ use crate::pool::thread_pool::ThreadPool;
 use crate::worker::blocked::{Blocked, concerns_guests};
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
-use crate::worker::stamp::Submission;
 use std::fmt;
 use std::sync::Arc;
 
@@ -169,7 +168,7 @@ pub fn try_spawn_in<F>(
 where
     F: FnOnce() + Send + 'static,
 {
-    let into_job = |task, local: Option<&Local>| detached(task, shared.submission(local, label));
+    let into_job = |task, local: Option<&Local>| detached(shared, local, label, task);
     let push_own = |local: &Local, job| local.deques.detached.push(job);
     let push_outside = |job| shared.injected.push(job);
     push(shared, task, into_job, push_own, push_outside, concerns_guests)
@@ -183,7 +182,7 @@ pub fn try_spawn_fifo_in<F>(
 where
     F: FnOnce() + Send + 'static,
 {
-    let into_job = |task, local: Option<&Local>| detached(task, shared.submission(local, label));
+    let into_job = |task, local: Option<&Local>| detached(shared, local, label, task);
     let push_own = |local: &Local, job| {
         // SAFETY: the queue is the worker's, and the pool keeps it as long as any job.
         let ticket = unsafe { local.remote().fifo.push(job) };
@@ -227,24 +226,40 @@ pub fn push<T, J>(
     Ok(())
 }
 
-fn detached<F>(task: F, submission: Option<Submission>) -> JobRef<Local>
+fn detached<F>(
+    shared: &Shared,
+    current: Option<&Local>,
+    label: Option<&'static str>,
+    task: F,
+) -> JobRef<Local>
 where
     F: FnOnce() + Send + 'static,
 {
-    match submission {
-        // SAFETY: it borrows nothing.
-        None => unsafe { HeapJob::boxed(move |_: &Local| task()) },
-        Some(submission) => detached_and_timed(task, submission),
+    if shared.is_notable(current, label) {
+        return detached_and_noted(shared, current, label, task);
     }
+    // SAFETY: it borrows nothing.
+    unsafe { HeapJob::boxed(move |_: &Local| task()) }
 }
 
 /// Apart, so that the usual case is compiled as if it were the only one.
 #[cold]
 #[inline(never)]
-fn detached_and_timed<F>(task: F, submission: Submission) -> JobRef<Local>
+fn detached_and_noted<F>(
+    shared: &Shared,
+    current: Option<&Local>,
+    label: Option<&'static str>,
+    task: F,
+) -> JobRef<Local>
 where
     F: FnOnce() + Send + 'static,
 {
-    // SAFETY: it borrows nothing.
-    unsafe { HeapJob::boxed(move |local: &Local| local.time_job(submission, task)) }
+    match shared.submission(current, label) {
+        // SAFETY: it borrows nothing.
+        None => unsafe { HeapJob::boxed(move |_: &Local| task()) },
+        // SAFETY: as above.
+        Some(submission) => unsafe {
+            HeapJob::boxed(move |local: &Local| local.time_job(submission, task))
+        },
+    }
 }

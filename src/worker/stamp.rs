@@ -30,12 +30,15 @@ impl Countdown {
 
     /// Counts a task. Returns whether it is to be timed; then [`begin`](Self::begin) follows.
     #[inline(always)]
+    pub fn count(&self) -> bool {
+        self.left.set(self.left.get().wrapping_sub(1));
+        self.is_due()
+    }
+
+    /// Whether the task that was counted last is to be timed.
+    #[inline(always)]
     pub fn is_due(&self) -> bool {
-        let left = self.left.get() - 1;
-        if left > 0 {
-            self.left.set(left);
-        }
-        left == 0
+        self.left.get() == 0
     }
 
     /// Up to the next one of those of which one in `one_in` is to be timed; none if that is 0.
@@ -46,11 +49,11 @@ impl Countdown {
 
     /// Of a thread that submits to whatever pool: begins anew if another share of its tasks is
     /// to be timed than of the last one's.
-    pub fn is_due_of(&self, one_in: u32) -> bool {
+    pub fn count_of(&self, one_in: u32) -> bool {
         if self.one_in.get() != one_in {
             self.left.set(1);
         }
-        self.is_due()
+        self.count()
     }
 }
 
@@ -120,7 +123,7 @@ mod tests {
     fn the_first_task_is_due_and_then_all_none_or_some() {
         let countdown = Countdown::new();
         let due = |one_in| {
-            let due = countdown.is_due_of(one_in);
+            let due = countdown.count_of(one_in);
             if due {
                 countdown.begin(one_in, 12345);
             }

@@ -14,34 +14,33 @@ use crate::worker::stamp::{Countdown, LastEnd, OUTSIDE, Submission};
 use std::time::Duration;
 
 impl Shared {
-    /// Of a task that is submitted now, by this worker or from outside: for most there is nothing
-    /// to say.
-    #[inline]
+    /// Counts a task that is submitted now, by this worker or from outside. Returns whether there is
+    /// anything to say of it, perhaps: then [`submission`](Self::submission) follows.
+    #[inline(always)]
+    pub fn is_notable(&self, current: Option<&Local>, label: Option<&'static str>) -> bool {
+        let due = match current {
+            Some(local) => local.countdown.count(),
+            None => OUTSIDE.with(|countdown| countdown.count_of(self.one_in)),
+        };
+        due || label.is_some() || TaskSpan::is_wanted()
+    }
+
+    /// What there is to say of the task that was counted last.
+    #[cold]
     pub fn submission(
         &self,
         current: Option<&Local>,
         label: Option<&'static str>,
     ) -> Option<Submission> {
-        let due = match current {
-            Some(local) => local.countdown.is_due(),
-            None => OUTSIDE.with(|countdown| countdown.is_due_of(self.one_in)),
-        };
-        let notable = due || label.is_some() || TaskSpan::is_wanted();
-        if notable { self.notable_submission(due, current, label) } else { None }
-    }
-
-    #[cold]
-    fn notable_submission(
-        &self,
-        due: bool,
-        current: Option<&Local>,
-        label: Option<&'static str>,
-    ) -> Option<Submission> {
         let now = self.clock.ticks();
-        if due {
-            let begin = |countdown: &Countdown| countdown.begin(self.one_in, now);
-            current.map_or_else(|| OUTSIDE.with(begin), |local| begin(&local.countdown));
-        }
+        let begin = |countdown: &Countdown| {
+            let due = countdown.is_due();
+            if due {
+                countdown.begin(self.one_in, now);
+            }
+            due
+        };
+        let due = current.map_or_else(|| OUTSIDE.with(begin), |local| begin(&local.countdown));
         let timed = due && self.one_in > 0;
         let class = label.map_or(Class::UNLABELLED, |label| self.labels.class(label));
         let notable = timed || label.is_some() || TaskSpan::is_wanted();
