@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use filch::{Monitoring, Record, Snapshot, Status, ThreadPool, Unavailable};
+use filch::{Monitoring, Record, Snapshot, Status, ThreadPool, ThreadPoolBuilder, Unavailable};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
@@ -306,6 +306,49 @@ fn workers_are_seen_at_what_they_are_about() {
     gate.close();
     wait_for(&pool, |snapshot| snapshot.now(Status::Parked) == 2);
     assert_eq!(pool.snapshot().pool.counters.tasks, 1);
+}
+
+#[test]
+fn a_spare_on_the_bench_is_parked() {
+    let _alone = alone();
+    let builder = ThreadPoolBuilder::new().num_threads(1).max_threads(2).detect_blocking(None);
+    let pool = builder.monitoring(often()).build().unwrap();
+    let (gate, ran) = (Arc::new(Gate::default()), Arc::new(Gate::default()));
+    let (theirs, told) = (Arc::clone(&gate), Arc::clone(&ran));
+    pool.spawn(move || filch::blocking(|| theirs.wait()));
+    // By the spare, while the only worker is away.
+    pool.spawn(move || told.open());
+    ran.wait();
+    let spare = wait_for(&pool, |snapshot| snapshot.workers.len() == 2).workers;
+    assert!(spare.iter().any(|worker| worker.index == 1));
+    gate.open();
+    let both = wait_for(&pool, |snapshot| snapshot.now(Status::Parked) == 2);
+    assert!(worker(&both, 1).counters.parks > 0 || worker(&both, 1).times.parked > Duration::ZERO);
+}
+
+#[test]
+fn a_wait_within_blocking_ends_and_the_worker_is_blocked_still() {
+    let _alone = alone();
+    let pool = Arc::new(pool(often()));
+    let theirs = Arc::clone(&pool);
+    let inside = pool.spawn_handle(move || {
+        let me = filch::current_thread_index().unwrap();
+        let now = || worker(&theirs.snapshot(), me).status;
+        let begun = Arc::new(Gate::default());
+        let told = Arc::clone(&begun);
+        let within = filch::blocking(|| {
+            let task = theirs.spawn_handle(move || {
+                told.open();
+                std::thread::sleep(Duration::from_millis(20));
+            });
+            // Not to be run right here; and it goes on for long enough that we sleep.
+            begun.wait();
+            task.join().unwrap();
+            now()
+        });
+        (within, now())
+    });
+    assert_eq!(inside.join().unwrap(), (Status::Blocked, Status::Running));
 }
 
 trait Now {
