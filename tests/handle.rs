@@ -370,4 +370,8 @@ fn failures_are_counted_however_a_task_fails() {
     assert_eq!(failures(), 4);
     assert_eq!(pool.try_spawn_handle(|| Ok::<_, ()>(())).join().unwrap(), Ok(()));
     assert_eq!(failures(), 4);
+    let workers = pool.snapshot().workers;
+    assert_eq!(workers.iter().map(|worker| worker.counters.failures).sum::<u64>(), 4);
+    let failed = workers.iter().find(|worker| worker.counters.failures > 0).unwrap();
+    assert!(failed.error_rate() > 0.0 && failed.error_rate() <= 1.0);
 }

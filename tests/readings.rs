@@ -377,6 +377,7 @@ fn a_busy_worker_is_busy_to_the_kernel_too() {
     });
     let busy = snapshot.workers.iter().max_by_key(|worker| worker.times.busy).unwrap();
     assert!(busy.thread.cpu_time.unwrap() > 0.0);
+    assert!(busy.thread_age.unwrap() < Duration::from_secs(60));
     assert!(busy.utilisation() > 0.0 && busy.utilisation() <= 1.0);
     assert!(snapshot.pool.utilisation.minute.unwrap() > 0.0);
     let folder = format!("/proc/self/task/{}/status", busy.tid.unwrap());

@@ -8,7 +8,6 @@ use crate::worker::blocked::concerns_guests;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::Shared;
-use crate::worker::span;
 use crate::worker::stamp::Submission;
 use std::fmt;
 use std::future::Future;
@@ -91,9 +90,8 @@ pub fn counting_errors<T, E>(
         let result = task();
         if result.is_err() {
             Local::with_current(|current| {
-                current.inspect(|local| local.counters().failures.bump());
+                current.inspect(|local| local.shared.task_failed());
             });
-            span::failed();
         }
         result
     }

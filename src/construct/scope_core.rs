@@ -11,7 +11,6 @@ use crate::worker::blocked::Blocked;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::{Job, Shared};
-use crate::worker::span;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,8 +77,7 @@ impl<'scope> Core<'scope> {
 
     #[cold]
     fn failed(&self, payload: Payload) {
-        self.shared.common.failures.bump_shared();
-        span::panicked(&payload);
+        self.shared.task_panicked(&payload);
         self.panicked(payload);
     }
 

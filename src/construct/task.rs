@@ -9,7 +9,6 @@ use crate::sync::cell::UnsafeCell;
 use crate::sync::{AtomicBool, Ordering};
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
-use crate::worker::span;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
@@ -108,8 +107,7 @@ where
         if let Some(work) = self.claim() {
             let result = catch_unwind(AssertUnwindSafe(work));
             if let Err(payload) = &result {
-                self.pool.common.failures.bump_shared();
-                span::panicked(payload);
+                self.pool.task_panicked(payload);
             }
             self.complete(result);
         }

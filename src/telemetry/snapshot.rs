@@ -94,10 +94,12 @@ impl Snapshot {
         pool.look_back(&clock.history(readings));
         let threads = readings.ok().and_then(|readings| readings.threads.rows());
         let none = readings.err().unwrap_or(Unavailable::NotYet);
+        let age = threads.as_ref().map(|&At(then, _)| clock.now.saturating_sub(then));
         let threads = keyed(threads, Key::as_number);
         for worker in &mut workers {
             let thread = threads.iter().find(|row| row.0 == worker.index);
             worker.thread = thread.map_or_else(|| Thread::unavailable(none), |row| row.1);
+            worker.thread_age = thread.and(age);
         }
         workers.sort_by_key(|worker| (worker.status, worker.index));
         let cores = readings.ok().and_then(|readings| readings.cores.rows());

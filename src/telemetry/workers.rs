@@ -119,6 +119,8 @@ pub struct WorkerSnapshot {
     pub latency: TaskLatency,
     /// What the kernel says of its thread.
     pub thread: Thread,
+    /// How long ago; `None` if it hasn't yet.
+    pub thread_age: Option<Duration>,
 }
 
 impl WorkerSnapshot {
@@ -136,7 +138,13 @@ impl WorkerSnapshot {
             task: None,
             latency: TaskLatency::default(),
             thread: Thread::unavailable(Unavailable::NotYet),
+            thread_age: None,
         }
+    }
+
+    /// Tasks that failed, by a panic or an error, as a share of all.
+    pub fn error_rate(&self) -> f64 {
+        self.counters.failures as f64 / self.counters.tasks.max(1) as f64
     }
 
     /// Time spent on tasks, as a share of that since it was started.

@@ -7,7 +7,6 @@ use crate::policy::ladder::Ladder;
 use crate::sync::Ordering;
 use crate::worker::local::Local;
 use crate::worker::shared::Job;
-use crate::worker::span;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
@@ -66,8 +65,7 @@ impl Local {
         });
         if let Err(payload) = catch_unwind(run) {
             self.counters().panics.bump();
-            self.counters().failures.bump();
-            span::panicked(&payload);
+            self.shared.task_panicked(&payload);
             self.shared.handlers.report_panic(payload);
         }
         self.nesting.set(self.nesting.get() - 1);
