@@ -82,6 +82,25 @@
 //! the system gives no thread. To have an error instead, use [`ThreadPool::try_spawn`], and
 //! [`ThreadPoolBuilder::build_global`] at the start of `main`.
 //!
+//! # What it says of itself
+//!
+//! [`ThreadPool::snapshot`] is what is known of a pool, its workers and the machine at one time, for
+//! programs and, printed, for people:
+//!
+//! ```
+//! let pool = filch::ThreadPoolBuilder::new().num_threads(2).build()?;
+//! pool.spawn_named("answer", || assert_eq!(6 * 7, 42));
+//! let snapshot = pool.snapshot();
+//! println!("{} tasks wait", snapshot.pool.now.queued?);
+//! println!("99 % of tasks began within {:?}", snapshot.latency.all.queue_wait.p99);
+//! println!("{snapshot}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A thread reads the machine every 5 to 30 seconds, and one task in 64 is timed; [`Monitoring`] says
+//! otherwise, or turns that off. [`ThreadPool::history`] has past readings, and
+//! [`ThreadPool::histogram`] all lengths of time. A number that can't be had says why: [`Unavailable`].
+//!
 //! # The end
 //!
 //! Every accepted task runs. Dropping a pool waits for that and joins the threads, as does
