@@ -10,10 +10,11 @@
 //! |---------------------------------------|------------------------------------------------------|
 //! | 1. the words of record `written`      | 1. w = written                                       |
 //! | 2. written + 1                        | 2. the words of records below w                      |
-//! |                                       | 3. w = written: again if one is at most w - slots    |
+//! |                                       | 3. w = written: those up to w - slots are dropped    |
 //!
 //! None of the records that are kept is the one that is being written: nobody waits for a writer that
-//! has been preempted, and a reader reads again only if two records have been written meanwhile.
+//! has been preempted. A reader drops what has been overwritten meanwhile, the oldest records, and reads
+//! again only if nothing is left: so a writer that never pauses doesn't keep it for ever.
 //!
 //! Model: loom-tests/tests/ring.rs.
 
@@ -62,7 +63,8 @@ impl Ring {
     /// Adds a record, in place of the oldest one. Of words that it lacks, any may be read. For one
     /// thread at a time: two would mix their records.
     pub fn push(&self, record: impl IntoIterator<Item = u64>) {
-        let written = self.next.fetch_add(1, statistic::Ordering::Relaxed);
+        let written = self.next.load(statistic::Ordering::Relaxed);
+        self.next.store(written + 1, statistic::Ordering::Relaxed);
         for (word, value) in self.slot(written).iter().zip(record) {
             // ORDERING: Release; pairs with the loads in `read`: who sees a word of this record sees
             // that the slot's last one is to be dropped.
@@ -102,7 +104,8 @@ impl Ring {
         }
     }
 
-    /// All records that are kept, the oldest first, one after the other.
+    /// All records that are kept, the oldest first, one after the other; but for those that have been
+    /// overwritten meanwhile.
     pub fn all(&self) -> Vec<u64> {
         let kept = self.slots() - SPARE as u64;
         let mut records = Vec::new();
@@ -113,7 +116,9 @@ impl Ring {
             for (record, into) in (first..count).zip(records.chunks_exact_mut(self.width)) {
                 self.read(record, into);
             }
-            if first >= self.oldest() {
+            let lost = self.oldest().saturating_sub(first);
+            if lost == 0 || lost < count - first {
+                records.drain(..lost as usize * self.width);
                 return records;
             }
         }
