@@ -31,6 +31,7 @@ pub(crate) enum Kind {
     Spawn { worker: usize, of: usize, stack_size: Option<usize>, cause: io::Error },
     NoGovernor { cause: io::Error },
     BadMonitoring { fault: String },
+    BadRecorder { fault: String },
     NeverRun,
     ShutdownFromInside,
     ShutdownFromOtherThread,
@@ -108,6 +109,7 @@ impl fmt::Display for Error {
                  Monitoring::off()"
             ),
             Kind::BadMonitoring { fault } => write!(f, "Monitoring {fault}"),
+            Kind::BadRecorder { fault } => f.write_str(fault),
             Kind::NeverRun => f.write_str(
                 "a ThreadBuilder was dropped without a call of run(); the spawn handler, or the \
                  wrapper of build_scoped, must call it on the new thread",

@@ -114,6 +114,7 @@
 mod compile_fail;
 mod construct;
 mod error;
+mod export;
 mod governor;
 mod job;
 mod monitor;

@@ -51,7 +51,8 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
     /// [`max_threads`](Self::max_threads) is below the number of threads or asks for spares
     /// that the pool can't have, if `FILCH_NUM_THREADS` is consulted and isn't a number, if
     /// [`Pinning::Explicit`](crate::Pinning::Explicit) is empty or names a CPU that the process
-    /// may not use, if [`monitoring`](Self::monitoring) makes no sense, if [`thread_name`](Self::thread_name) returns a name with a NUL byte, or if
+    /// may not use, if [`monitoring`](Self::monitoring), [`flight_recorder`](Self::flight_recorder) or
+    /// [`trace_on_panic`](Self::trace_on_panic) makes no sense, if [`thread_name`](Self::thread_name) returns a name with a NUL byte, or if
     /// [`use_current_thread`](Self::use_current_thread) is asked for on a worker of another
     /// pool.
     ///
@@ -85,6 +86,7 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
             self.monitoring.latency,
         );
         let shared = Arc::new(shared);
+        self.record(&shared)?;
         let crew = Arc::new(Crew::new(self.stack_size));
         if S::MAY_HIRE {
             let (crew, weak) = (Arc::clone(&crew), Arc::downgrade(&shared));

@@ -1,4 +1,4 @@
-//! How a pool is to be, and its construction.
+//! How a pool is to be. What is to be known of it: insight.rs; its construction: build.rs.
 
 use crate::job::Payload;
 use crate::monitor::monitoring::Monitoring;
@@ -9,6 +9,7 @@ use crate::pool::thread::ThreadBuilder;
 use crate::worker::handlers::Handlers;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Long enough that a task which waits now and then for a page of a file isn't taken for
@@ -49,6 +50,8 @@ pub struct ThreadPoolBuilder<S = DefaultSpawn> {
     pub(super) thread_name: Option<Box<ThreadName>>,
     pub(super) handlers: Handlers,
     pub(super) monitoring: Monitoring,
+    pub(super) flight_recorder: Option<usize>,
+    pub(super) trace_on_panic: Option<PathBuf>,
     pub(super) spawn: S,
 }
 
@@ -66,6 +69,8 @@ impl Default for ThreadPoolBuilder {
             thread_name: None,
             handlers: Handlers::default(),
             monitoring: Monitoring::default(),
+            flight_recorder: None,
+            trace_on_panic: None,
             spawn: DefaultSpawn,
         }
     }
@@ -147,15 +152,6 @@ impl<S> ThreadPoolBuilder<S> {
     /// ```
     pub fn detect_blocking(mut self, after: Option<Duration>) -> Self {
         self.detect_blocking = after;
-        self
-    }
-
-    /// What the pool reads of its machine, and how often, for
-    /// [`ThreadPool::snapshot`](crate::ThreadPool::snapshot). Default: [`Monitoring::new`], on a
-    /// thread of its own. Not in a pool with a [`spawn_handler`](Self::spawn_handler) or of
-    /// [`build_scoped`](Self::build_scoped), which can't start that, and on Linux only.
-    pub fn monitoring(mut self, monitoring: Monitoring) -> Self {
-        self.monitoring = monitoring;
         self
     }
 
@@ -280,6 +276,8 @@ impl<S> ThreadPoolBuilder<S> {
             thread_name: self.thread_name,
             handlers: self.handlers,
             monitoring: self.monitoring,
+            flight_recorder: self.flight_recorder,
+            trace_on_panic: self.trace_on_panic,
             spawn: CustomSpawn(spawn),
         }
     }

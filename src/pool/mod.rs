@@ -6,6 +6,7 @@ pub mod builder;
 pub mod crew;
 mod facts;
 pub mod global;
+pub mod insight;
 pub mod size;
 pub mod spawner;
 pub mod thread;

@@ -136,6 +136,7 @@ pub fn run_spare(shared: Arc<Shared>, index: usize) {
 /// `guarded` see to it.
 fn serve(local: &Local) {
     let Local { shared, index, .. } = local;
+    local.begin_recording();
     local.is_now(Status::Running);
     span::started(*index);
     if (shared.watch.after.is_some() || shared.readings.is_ok())
@@ -169,7 +170,7 @@ fn guarded(shared: &Shared, handler: Option<&ThreadHandler>, index: usize) {
     if let Some(handler) = handler
         && let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler(index)))
     {
-        shared.handlers.report_panic(payload);
+        shared.report_panic(payload);
     }
 }
 

@@ -86,6 +86,7 @@ impl ThreadPool {
         self.guest = Some(current_thread().id());
         self.placement.float(guest.index);
         self.shared.staffed.fetch_add(1, Ordering::Relaxed);
+        guest.begin_recording();
         guest.is_now(Status::Running);
         guest.enter_as_guest();
     }

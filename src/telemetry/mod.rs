@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod buckets;
 pub mod counters;
+pub mod event;
 pub mod history;
 pub mod labels;
 pub mod latency;

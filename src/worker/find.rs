@@ -3,6 +3,7 @@
 use crate::job::{FrameRef, ScopeJobRef};
 use crate::queue::lane::Pulled;
 use crate::sync::Ordering;
+use crate::telemetry::event::Event;
 use crate::worker::local::Local;
 use crate::worker::remote::Remote;
 use crate::worker::shared::Job;
@@ -53,7 +54,9 @@ impl Local {
     }
 
     /// A job of another worker. Frames first: they are the largest pieces, and somebody
-    /// waits for each. Hidden ones are asked for on the way.
+    /// waits for each. Hidden ones are asked for on the way. Apart from `find`, which would save registers
+    /// for it at each task.
+    #[inline(never)]
     fn steal(&self) -> Option<Job> {
         let thefts = &self.remote().thefts;
         let (victim, job) = self
@@ -72,20 +75,28 @@ impl Local {
         Some(job)
     }
 
-    /// The first that `take` gets from another worker, beginning with a random one.
+    /// The first that `take` gets from another worker's deques, beginning with a random one.
     pub fn steal_by<T>(&self, take: impl Fn(&Remote) -> Option<T>) -> Option<T> {
+        self.look_at_others(|victim| {
+            let stolen = take(victim)?;
+            self.record(Event::Steal(victim.index));
+            Some(stolen)
+        })
+    }
+
+    fn look_at_others<T>(&self, look: impl Fn(&Remote) -> Option<T>) -> Option<T> {
         let regulars = &self.shared.regulars;
         let start = self.rng.below(regulars.len());
         let (before, after) = regulars.split_at(start);
         let own = self.remote();
         let workers = after.iter().chain(before).chain(self.shared.spares());
-        workers.filter(|victim| !std::ptr::eq(*victim, own)).find_map(take)
+        workers.filter(|victim| !std::ptr::eq(*victim, own)).find_map(look)
     }
 
     /// A hidden frame of another worker, of which one hasn't answered the hunger. `Busy` if
     /// frames may hide somewhere nevertheless.
     pub fn pull(&self) -> Pulled<Job> {
-        let pulled = self.steal_by(|victim| match self.pull_from(victim) {
+        let pulled = self.look_at_others(|victim| match self.pull_from(victim) {
             Pulled::Nothing => None,
             Pulled::Frame(frame) => Some(Pulled::Frame(Job::Frame(frame))),
             Pulled::Busy => Some(Pulled::Busy),
@@ -106,6 +117,7 @@ impl Local {
         self.shared.pulling.store(false, Ordering::Relaxed);
         if matches!(pulled, Pulled::Frame(_)) {
             self.counters().pulls.bump();
+            self.record(Event::Pull(victim.index));
         }
         pulled
     }

@@ -8,6 +8,15 @@ pub type PanicHandler = dyn Fn(Payload) + Send + Sync;
 /// Called on a worker's thread with its index.
 pub type ThreadHandler = dyn Fn(usize) + Send + Sync;
 
+/// Called before a panic is reported that no caller can be told of.
+pub type Save = dyn Fn() + Send + Sync;
+
+/// How it is recorded what workers do.
+pub struct Recording {
+    pub events_per_worker: usize,
+    pub on_panic: Option<Box<Save>>,
+}
+
 #[derive(Default)]
 pub struct Handlers {
     pub panic: Option<Box<PanicHandler>>,

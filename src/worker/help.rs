@@ -5,6 +5,7 @@ use crate::primitive::count_latch::CountLatch;
 use crate::primitive::latch::Latch;
 use crate::queue::lane::Pulled;
 use crate::sync::Ordering;
+use crate::telemetry::event::Event;
 use crate::worker::local::Local;
 use crate::worker::remote::Remote;
 use crate::worker::shared::Job;
@@ -47,7 +48,10 @@ impl Local {
             return Found::Nothing;
         }
         let frame = match thief.frames.steal() {
-            Some(frame) => frame,
+            Some(frame) => {
+                self.record(Event::Steal(thief.index));
+                frame
+            }
             None if look == Look::Quick => {
                 if thief.lane.has_hidden() {
                     thief.lane.ask();

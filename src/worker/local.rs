@@ -14,6 +14,7 @@ use crate::queue::lane::Lane;
 use crate::sync::stack::Stack;
 use crate::telemetry::activity::Status;
 use crate::telemetry::counters::WorkerCounters;
+use crate::telemetry::event::Event;
 use crate::worker::presence::Due;
 use crate::worker::remote::Remote;
 use crate::worker::shared::Shared;
@@ -202,6 +203,7 @@ impl Local {
         if cfg!(loom) {
             return Duration::ZERO;
         }
+        self.record(Event::Is(status));
         self.remote().activity.enter(status, self.shared.clock.elapsed())
     }
 

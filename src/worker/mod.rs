@@ -2,7 +2,7 @@
 //! comes by tasks from outside, `idle` what it does when there is no work, `wait` what it does
 //! while its own isn't done, and `help` what it finds to do then; `local` is what only its thread
 //! touches, `shared` what all may, `submit` how work comes in from outside, `wake` who is told of it,
-//! `whereabouts` where the workers are, `facts` what they say of themselves, `timing` how long tasks take, by stamps from `stamp`, `span` what `tracing` is told, `outcome` what of tasks that fail, `guest` workers that the
+//! `whereabouts` where the workers are, `facts` what they say of themselves, `timing` how long tasks take, by stamps from `stamp`, `span` what `tracing` is told, `outcome` what of tasks that fail, `record` what they write down of what they do, `guest` workers that the
 //! pool didn't start, and `replace` who takes the place of those who block.
 
 pub mod arrivals;
@@ -17,6 +17,7 @@ pub mod local;
 mod outcome;
 pub mod outside;
 pub mod presence;
+pub mod record;
 pub mod remote;
 mod replace;
 pub mod run;

@@ -10,6 +10,7 @@ use crate::queue::lane::Lane;
 use crate::sync::AtomicUsize;
 use crate::telemetry::activity::Activity;
 use crate::telemetry::counters::WorkerCounters;
+use crate::telemetry::event::Recorder;
 use crate::telemetry::latency::{Current, Latencies};
 use crate::telemetry::thefts::Thefts;
 use crate::worker::blocked::Blocked;
@@ -45,6 +46,8 @@ pub struct Remote {
     pub counters: CachePadded<WorkerCounters>,
     pub activity: Activity,
     pub thefts: Thefts,
+    /// What it did last, if that is recorded.
+    pub recorder: OnceLock<Recorder>,
     pub latencies: Latencies,
     pub current: Current,
     pub woken_at: WokenAt,
@@ -74,6 +77,7 @@ impl Remote {
             counters: CachePadded::default(),
             activity: Activity::default(),
             thefts: Thefts::new(regulars),
+            recorder: OnceLock::new(),
             latencies: Latencies::new(),
             current: Current::default(),
             woken_at: WokenAt::default(),

@@ -5,6 +5,7 @@
 use crate::job::FrameRef;
 use crate::policy::ladder::Ladder;
 use crate::sync::Ordering;
+use crate::telemetry::event::Event;
 use crate::worker::local::Local;
 use crate::worker::shared::Job;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,6 +49,14 @@ impl Local {
 
     /// Runs one job, which nobody else has run or will: it has just left a queue.
     pub fn execute(&self, job: Job) {
+        match self.remote().recorder.get() {
+            None => self.execute_unrecorded(job),
+            Some(recorder) => self.record_job(recorder, job, || self.execute_unrecorded(job)),
+        }
+    }
+
+    #[inline(always)]
+    fn execute_unrecorded(&self, job: Job) {
         let scope = if let Job::Scoped(task) = job { task.scope() } else { ptr::null() };
         if self.credits.are_of_another(scope) {
             self.credits.give_back();
@@ -66,7 +75,7 @@ impl Local {
         if let Err(payload) = catch_unwind(run) {
             self.counters().panics.bump();
             self.shared.task_panicked(&payload);
-            self.shared.handlers.report_panic(payload);
+            self.shared.report_panic(payload);
         }
         self.nesting.set(self.nesting.get() - 1);
         if !matches!(job, Job::Frame(_)) {
@@ -92,6 +101,7 @@ impl Local {
         // SAFETY: both are this worker's, and so is this thread.
         if unsafe { self.lane().expose(&self.deques.frames) } {
             self.counters().exposures.bump();
+            self.record(Event::Expose);
         }
         self.shared.notify_exposed(self.index);
     }

@@ -14,7 +14,7 @@ use crate::telemetry::counters::WorkerCounters;
 use crate::telemetry::labels::Labels;
 use crate::telemetry::readings::Readings;
 use crate::telemetry::unavailable::Fact;
-use crate::worker::handlers::Handlers;
+use crate::worker::handlers::{Handlers, Recording};
 use crate::worker::local::{Deques, Local};
 use crate::worker::remote::Remote;
 use crate::worker::watch::Watch;
@@ -91,6 +91,8 @@ pub struct Shared {
     /// One task in so many is timed; 0: none.
     pub one_in: u32,
     pub labels: Labels,
+    /// Set before the first worker begins, if what they do is recorded.
+    pub recording: OnceLock<Recording>,
     pub readings: Fact<Readings>,
     /// The thread that writes them, if there is one: to be woken at the end.
     pub governor: OnceLock<Thread>,
@@ -136,6 +138,7 @@ impl Shared {
             clock: Clock::new(),
             one_in,
             labels: Labels::new(),
+            recording: OnceLock::new(),
             readings,
             governor: OnceLock::new(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),

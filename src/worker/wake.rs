@@ -206,6 +206,7 @@ impl Shared {
         if worker.parker.unpark() {
             // Beside the system call that it just cost, a shared count is nothing.
             self.common.wakes.bump_shared();
+            self.record_wake(worker.index);
         }
     }
 
