@@ -256,8 +256,8 @@ fn sleep_and_who_ended_it_are_there() {
 #[test]
 fn a_full_ring_keeps_the_newest() {
     const KEPT: usize = 16;
-    let pool = Pool::from(builder(1).flight_recorder(KEPT));
     let start = Instant::now();
+    let pool = Pool::from(builder(1).flight_recorder(KEPT));
     let run = |tasks| {
         pool.install(|| (0..tasks).for_each(|_| filch::spawn(|| ())));
         wait_until(|| asleep(&pool) == 1);
@@ -273,7 +273,6 @@ fn a_full_ring_keeps_the_newest() {
         assert!(trace.count("task") >= KEPT / 2 - 2, "{trace:?}");
     }
     assert!(before.times.iter().all(|&at| at <= first), "{before:?}");
-    // The pool is older than `start`.
     assert!(after.times.iter().all(|&at| at >= before.times[0]), "{after:?}");
     let newest = |trace: &Trace| trace.named("task").map(|task| task.from).fold(0.0, f64::max);
     assert!(after.named("task").all(|task| task.from > newest(&before)), "{after:?}");
