@@ -61,13 +61,16 @@ fn the_report_shows_no_more_than_there_is() {
 #[test]
 fn arguments_are_understood_or_named() {
     let parse = |line: &str| arguments::parse(line.split_whitespace().map(OsString::from));
-    let asked =
-        |dir: Option<&str>, threads| Ok(Some(Arguments { dir: dir.map(PathBuf::from), threads }));
+    let asked = |dir: Option<&str>, threads| {
+        Ok(Some(Arguments { dir: dir.map(PathBuf::from), threads, trace: None }))
+    };
     assert_eq!(parse(""), asked(None, 0));
     assert_eq!(parse("src"), asked(Some("src"), 0));
     for line in ["--threads 3 src", "--threads=3 src", "src --threads 3", "src --threads=3"] {
         assert_eq!(parse(line), asked(Some("src"), 3), "{line}");
     }
+    let traced = parse("--trace out.json src").unwrap().unwrap();
+    assert_eq!((traced.dir, traced.trace), (Some("src".into()), Some("out.json".into())));
     for line in ["-h", "--help", "src --help", "--threads 3 -h"] {
         assert_eq!(parse(line), Ok(None), "{line}");
     }
@@ -77,6 +80,7 @@ fn arguments_are_understood_or_named() {
         ("--threads=", "\"\""),
         ("--threads=-1 src", "\"-1\""),
         ("--thread=1", "\"--thread=1\""),
+        ("src --trace", "--trace needs a file"),
         ("-v src", "\"-v\""),
         ("src tests", "\"tests\""),
     ] {

@@ -10,6 +10,8 @@ pub struct Arguments {
     pub dir: Option<PathBuf>,
     /// 0 for the default.
     pub threads: usize,
+    /// Where to write what the workers did.
+    pub trace: Option<PathBuf>,
 }
 
 /// Understands the arguments; `None` if they ask for help. An error names the argument that
@@ -26,6 +28,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Arg
             parsed.threads = number(&value.to_string_lossy())?;
         } else if let Some(value) = text.strip_prefix("--threads=") {
             parsed.threads = number(value)?;
+        } else if text == "--trace" {
+            let file = arguments.next().filter(|file| !file.is_empty());
+            parsed.trace = Some(file.ok_or("--trace needs a file; see --help")?.into());
         } else if text.starts_with('-') {
             return Err(format!("there is no option {text:?}; see --help"));
         } else if parsed.dir.is_some() {

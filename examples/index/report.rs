@@ -119,6 +119,14 @@ pub fn print_times(out: &mut impl Write, mut passes: Vec<Vec<Pass>>) -> io::Resu
     Ok(())
 }
 
+/// Where the trace is, and how it is looked at.
+pub fn print_trace(out: &mut impl Write, path: &Path) -> io::Result<()> {
+    let bytes = path.metadata()?.len();
+    title(out, "trace of one more pass: what each worker did when")?;
+    row(out, DecimalBytes(bytes), format!("in {}", path.display()))?;
+    row(out, "", "to look at it, open https://ui.perfetto.dev and drag the file there")
+}
+
 /// The CPU time that this process has used, to the 10 ms of a clock tick; `None` where
 /// there is no Linux `/proc`.
 pub fn cpu_time() -> Option<Duration> {
