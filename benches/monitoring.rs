@@ -1,5 +1,6 @@
-//! What monitoring costs: wall time of joins and spawned tasks, CPU time of a tick of the governor at which
-//! everything is due, and of an idle process, with and without it. Linux only.
+//! What it costs to see what a pool does: wall time of joins and spawned tasks, with and without monitoring
+//! and a flight recorder; CPU time of a tick of the governor at which everything is due, and of an idle
+//! process (both Linux only).
 
 mod common;
 
@@ -14,6 +15,12 @@ use std::time::{Duration, Instant};
 fn main() {
     println!("{}", machine::line());
     joins_and_tasks();
+    if cfg!(target_os = "linux") {
+        governor();
+    }
+}
+
+fn governor() {
     let every = Duration::from_millis(20);
     let often = Monitoring::new().cpu(every, 9).memory(every, 9).network(every, 9).disk(every, 9);
     for workers in [1, 2, 8, 32] {
@@ -39,16 +46,17 @@ fn main() {
     }
 }
 
-/// By turns on pools that differ in their monitoring.
+/// By turns on pools that differ in what they say of themselves.
 fn joins_and_tasks() {
+    let recorded = ThreadPoolBuilder::new().num_threads(1).monitoring(Monitoring::off());
     let pools = [
-        ("off", Monitoring::off()),
-        ("on", Monitoring::new()),
-        ("on, all tasks timed", Monitoring::new().latency(1)),
+        ("nothing", pool(1, Monitoring::off())),
+        ("monitoring", pool(1, Monitoring::new())),
+        ("all tasks timed", pool(1, Monitoring::new().latency(1))),
+        ("flight recorder", recorded.flight_recorder(10_000).build().unwrap()),
     ];
-    let pools = pools.map(|(what, monitoring)| (what, pool(1, monitoring)));
     let (fib, tasks, rounds) = (size(27, 10), size(200_000, 100), size(61, 2));
-    let mut times: [[Vec<f64>; 2]; 3] = Default::default();
+    let mut times: [[Vec<f64>; 2]; 4] = Default::default();
     for _ in 0..rounds {
         for ((_, pool), [join, task]) in pools.iter().zip(&mut times) {
             let start = Instant::now();
@@ -67,7 +75,7 @@ fn joins_and_tasks() {
             [1, 2, 3].map(|quarter| times[(times.len() - 1) * quarter / 4])
         });
         let show = |[low, median, high]: [f64; 3]| format!("{median:7.2} ns ({low:.2}..{high:.2})");
-        println!("monitoring {what:20} a join {}, a task {}", show(join), show(task));
+        println!("{what:15}: a join {}, a task {}", show(join), show(task));
     }
 }
 
