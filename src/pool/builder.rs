@@ -1,4 +1,4 @@
-//! How a pool is to be. What is to be known of it: insight.rs; its construction: build.rs.
+//! How a pool is to be. What is to be known of it: facts.rs and trace.rs; its construction: build.rs.
 
 use crate::job::Payload;
 use crate::monitor::monitoring::Monitoring;

@@ -1,6 +1,8 @@
 //! What a pool says of itself and of its machine.
 
+use crate::monitor::monitoring::Monitoring;
 use crate::monitor::work;
+use crate::pool::builder::ThreadPoolBuilder;
 use crate::pool::thread_pool::ThreadPool;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::history::Taken;
@@ -11,6 +13,17 @@ use crate::telemetry::snapshot::{self, Snapshot, Source};
 use crate::telemetry::workers::{PoolSnapshot, WorkerSnapshot};
 use crate::worker::remote::Remote;
 use hdrhistogram::Histogram;
+
+impl<S> ThreadPoolBuilder<S> {
+    /// What the pool reads of its machine, and how often, for
+    /// [`ThreadPool::snapshot`](crate::ThreadPool::snapshot). Default: [`Monitoring::new`], on a
+    /// thread of its own. Not in a pool with a [`spawn_handler`](Self::spawn_handler) or of
+    /// [`build_scoped`](Self::build_scoped), which can't start that, and on Linux only.
+    pub fn monitoring(mut self, monitoring: Monitoring) -> Self {
+        self.monitoring = monitoring;
+        self
+    }
+}
 
 impl ThreadPool {
     /// What the pool's workers have done so far. Costs a few loads a worker.

@@ -1,8 +1,7 @@
-//! What is to be known of a pool: its machine, and what its workers did last.
+//! What a pool's workers did last: whether that is kept, and the file it is written to.
 
 use crate::error::{Error, Kind};
 use crate::export::trace::{Trace, Track};
-use crate::monitor::monitoring::Monitoring;
 use crate::pool::builder::ThreadPoolBuilder;
 use crate::pool::thread_pool::ThreadPool;
 use crate::worker::handlers::{Recording, Save};
@@ -18,15 +17,6 @@ use std::sync::{Arc, Once};
 const MOST_EVENTS: usize = 1 << 24;
 
 impl<S> ThreadPoolBuilder<S> {
-    /// What the pool reads of its machine, and how often, for
-    /// [`ThreadPool::snapshot`](crate::ThreadPool::snapshot). Default: [`Monitoring::new`], on a
-    /// thread of its own. Not in a pool with a [`spawn_handler`](Self::spawn_handler) or of
-    /// [`build_scoped`](Self::build_scoped), which can't start that, and on Linux only.
-    pub fn monitoring(mut self, monitoring: Monitoring) -> Self {
-        self.monitoring = monitoring;
-        self
-    }
-
     /// Keeps the last events of each worker, so many of them, for
     /// [`ThreadPool::write_trace`] and [`trace_on_panic`](Self::trace_on_panic): the begin and end of
     /// each job (a task, a task of a scope, a call from outside, or the part of a join that another
