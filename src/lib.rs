@@ -152,6 +152,7 @@ pub use pool::spawner::{CustomSpawn, DefaultSpawn, ThreadSpawn};
 pub use pool::thread::ThreadBuilder;
 pub use pool::thread_pool::ThreadPool;
 pub use telemetry::activity::{Status, Times};
+pub use telemetry::allocator::CountingAlloc;
 pub use telemetry::buckets::Distribution;
 pub use telemetry::counters::Counters;
 pub use telemetry::history::Taken;

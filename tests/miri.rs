@@ -1,8 +1,12 @@
 //! Small pools at full overlap, for Miri (which finds what models of single protocols
 //! can't: aliasing, frees, and races of the real deques), and quick enough to run natively.
 
-use filch::{ThreadPool, ThreadPoolBuilder};
+use filch::{CountingAlloc, ThreadPool, ThreadPoolBuilder};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// So that each allocation of a worker's looks for its balance, as long as the thread lives.
+#[global_allocator]
+static ALLOCATOR: CountingAlloc = CountingAlloc::system();
 
 fn pool(workers: usize) -> ThreadPool {
     ThreadPoolBuilder::new().num_threads(workers).build().unwrap()

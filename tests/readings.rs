@@ -200,6 +200,18 @@ fn a_pool_that_is_not_monitored_says_so_and_has_no_thread_for_it() {
 }
 
 #[test]
+fn without_an_allocator_that_counts_workers_memory_is_unknown() {
+    let _alone = alone();
+    let pool = pool(often());
+    let snapshot = wait_for(&pool, |snapshot| snapshot.work.at.is_some());
+    let memory = [snapshot.workers[0].memory, snapshot.pool.now.memory];
+    assert_eq!(memory, [Err(Unavailable::NotCounted); 2]);
+    assert_eq!(snapshot.work.current.memory, Err(Unavailable::NotCounted));
+    assert!(!snapshot.workers[0].to_string().contains("MiB"));
+    assert!(snapshot.to_string().contains(" not counted\n"), "{snapshot}");
+}
+
+#[test]
 fn what_makes_no_sense_is_an_error() {
     let error = builder(1).monitoring(often().disk(Duration::ZERO, 1)).build().unwrap_err();
     assert_eq!(error.to_string(), "Monitoring reads disk every 0ns; the least is 10ms");

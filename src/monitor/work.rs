@@ -51,6 +51,7 @@ pub fn now(shared: &Shared) -> Work {
         threads: Ok(threads),
         parked: Ok(parked),
         blocked: Ok(blocked),
+        memory: shared.memory(),
         busy_time: Ok(busy.as_secs_f64()),
         staffed_time: Ok(staffed.as_secs_f64()),
         utilisation: Err(Unavailable::NotYet),

@@ -50,6 +50,7 @@ impl ThreadPool {
             counters: remote.counted(),
             steals_from: remote.thefts.read(),
             queued: remote.queued(),
+            memory: remote.memory(),
             tid: remote.tid.get().copied(),
             task: remote.current.read(&shared.labels, shared.clock.ticks(), tick),
             latency: TaskLatency::new(&[&remote.latencies], None, tick),

@@ -1,6 +1,7 @@
 //! What each worker has done, counted by itself.
 
 use crate::sync::statistic::{AtomicU64, Ordering};
+use crate::telemetry::allocator::Balance;
 
 /// A number with one writer: a plain load and store, no read-modify-write.
 #[derive(Debug, Default)]
@@ -33,6 +34,8 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub struct WorkerCounters {
             $(pub $name: Count,)*
+            /// A worker's memory.
+            pub balance: Balance,
         }
 
         /// What a pool's workers have done since it was built.

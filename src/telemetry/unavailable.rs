@@ -23,10 +23,12 @@ pub enum Unavailable {
     WentBack,
     /// There is no limit.
     Unlimited,
+    /// [`CountingAlloc`](crate::CountingAlloc) isn't the global allocator, or can't count on this system.
+    NotCounted,
 }
 
 impl Unavailable {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::NotYet,
         Self::Off,
         Self::Missing,
@@ -35,6 +37,7 @@ impl Unavailable {
         Self::Garbled,
         Self::WentBack,
         Self::Unlimited,
+        Self::NotCounted,
     ];
 
     /// All codes are below.
@@ -60,6 +63,7 @@ impl fmt::Display for Unavailable {
             Self::Garbled => "garbled",
             Self::WentBack => "counter went back",
             Self::Unlimited => "no limit",
+            Self::NotCounted => "not counted",
         })
     }
 }

@@ -18,6 +18,8 @@ records! {
         gauge parked: u64 = Count,
         /// Workers that sleep in the midst of a task.
         gauge blocked: u64 = Count,
+        /// Bytes that workers have allocated and not freed, if CountingAlloc is the global allocator.
+        gauge memory: u64 = Bytes,
         /// Time that workers have spent on tasks.
         total busy_time: f64 = Seconds,
         /// Time that there have been workers for, in whatever state.

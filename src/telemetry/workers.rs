@@ -109,6 +109,9 @@ pub struct WorkerSnapshot {
     pub steals_from: Vec<StealsFrom>,
     /// Tasks and exposed frames of joins in its queues.
     pub queued: usize,
+    /// Bytes that it has allocated and not freed, if [`CountingAlloc`](crate::CountingAlloc) counts them;
+    /// 0 if it has freed more, that others allocated.
+    pub memory: Result<u64, Unavailable>,
     /// The number that the kernel gave its thread, if it is known.
     pub tid: Option<u32>,
     /// The CPU that it is pinned to, unless it floats.
@@ -133,6 +136,7 @@ impl WorkerSnapshot {
             counters: Counters::default(),
             steals_from: Vec::new(),
             queued: 0,
+            memory: Err(Unavailable::NotCounted),
             tid: None,
             pinned_to: None,
             task: None,
@@ -183,6 +187,9 @@ impl fmt::Display for WorkerSnapshot {
         write!(f, "  worker {index:3} {status:9} for {in_status:9.3} s, busy {busy:5.1} %")?;
         write!(f, ", {} tasks, {} joins", counters.tasks, counters.joins)?;
         write!(f, ", {} steals, {queued} queued", counters.steals)?;
+        if let Ok(memory) = self.memory {
+            write!(f, ", {:.1} MiB", memory as f64 / f64::from(1 << 20))?;
+        }
         if let Some(tid) = self.tid {
             write!(f, ", thread {tid}")?;
         }

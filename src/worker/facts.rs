@@ -2,6 +2,7 @@
 
 use crate::telemetry::activity::{Seen, Status};
 use crate::telemetry::counters::Counters;
+use crate::telemetry::unavailable::Fact;
 use crate::worker::remote::Remote;
 use crate::worker::shared::Shared;
 use std::time::Duration;
@@ -28,6 +29,11 @@ impl Remote {
         let deques = self.frames.len() + self.scoped.len() + self.detached.len();
         deques + self.arrivals.len() + self.inbox.len()
     }
+
+    /// Bytes that it holds, if they are counted.
+    pub fn memory(&self) -> Fact<u64> {
+        self.counters.balance.read().map(not_negative)
+    }
 }
 
 impl Shared {
@@ -35,6 +41,14 @@ impl Shared {
     pub fn queued(&self) -> usize {
         let common = self.injected.len() + self.calls.len() + self.misfits.len();
         common + self.workers().map(Remote::queued).sum::<usize>()
+    }
+
+    /// Bytes that the workers hold, those that have ended included, if they are counted.
+    pub fn memory(&self) -> Fact<u64> {
+        self.workers()
+            .map(|worker| worker.counters.balance.read())
+            .sum::<Fact<i64>>()
+            .map(not_negative)
     }
 
     pub fn counters(&self) -> Counters {
@@ -46,4 +60,9 @@ impl Shared {
         sum.add(&self.common);
         sum
     }
+}
+
+/// Who frees what others have allocated is below zero.
+fn not_negative(balance: i64) -> u64 {
+    u64::try_from(balance).unwrap_or(0)
 }

@@ -13,6 +13,7 @@ use crate::queue::deque::Deque;
 use crate::queue::lane::Lane;
 use crate::sync::stack::Stack;
 use crate::telemetry::activity::Status;
+use crate::telemetry::allocator::Balance;
 use crate::telemetry::counters::WorkerCounters;
 use crate::telemetry::event::Event;
 use crate::worker::presence::Due;
@@ -131,12 +132,16 @@ impl Local {
         assert!(CURRENT.get().is_null(), "filch: this thread is a worker of a pool already");
         CURRENT.set(this);
         // SAFETY: valid, by the caller's promise.
-        LANE.set(unsafe { (*this).lane() });
+        let local = unsafe { &*this };
+        LANE.set(local.lane());
+        // SAFETY: valid as long as the worker, which has one thread.
+        unsafe { local.counters().balance.enter() };
     }
 
     pub fn leave() {
         CURRENT.set(ptr::null());
         LANE.set(ptr::null());
+        Balance::leave();
     }
 
     /// The worker that this thread is.
