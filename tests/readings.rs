@@ -217,6 +217,50 @@ fn what_makes_no_sense_is_an_error() {
     assert_eq!(error.to_string(), "Monitoring reads disk every 0ns; the least is 10ms");
 }
 
+#[test]
+fn free_heap_memory_goes_back_to_the_system_when_it_is_asked_to() {
+    let _alone = alone();
+    let resident = || {
+        let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages = text.split(' ').nth(1).unwrap().parse::<u64>().unwrap();
+        // SAFETY: it has no preconditions.
+        pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64
+    };
+    let pool = pool(Monitoring::off());
+    if cfg!(not(target_env = "gnu")) {
+        return assert_eq!(pool.trim_heap(), Err(Unavailable::Missing));
+    }
+    let (mut chunks, mut kept) = (Vec::new(), Vec::new());
+    // Too small for a mapping of their own, and never a large free piece at the end of the heap.
+    for index in 0..(64 << 20) / (16 << 10) {
+        let chunk = black_box(vec![1_u8; 16 << 10]);
+        if index % 64 == 63 { kept.push(chunk) } else { chunks.push(chunk) }
+    }
+    drop(chunks);
+    let before = resident();
+    let gone = pool.trim_heap().unwrap();
+    let after = resident();
+    assert!(after + (32 << 20) < before, "{before} bytes before, {after} after");
+    assert!(
+        near(gone, before - after, 8 << 20),
+        "{gone} bytes, the kernel says {}",
+        before - after
+    );
+    // Nothing is left to give.
+    assert!(pool.trim_heap().unwrap() < 4 << 20);
+    drop(kept);
+}
+
+#[test]
+fn whoever_has_another_allocator_trims_it_himself() {
+    let _alone = alone();
+    let ballast = Mutex::new(Some(black_box(vec![1_u8; 64 << 20])));
+    let trim = move || drop(ballast.lock().unwrap().take());
+    let pool = builder(1).monitoring(Monitoring::off()).trim_handler(trim).build().unwrap();
+    assert!(pool.trim_heap().unwrap() > 32 << 20);
+    assert!(pool.trim_heap().unwrap() < 4 << 20);
+}
+
 /// Counts what is allocated by whoever asks for it.
 struct Counting;
 

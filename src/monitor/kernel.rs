@@ -1,6 +1,6 @@
-//! What the kernel tells in answer to a call, and not in a file.
+//! What the kernel tells in answer to a call, and not in a file; and what the C library is asked for.
 //!
-//! This file is `unsafe` for the system calls alone.
+//! This file is `unsafe` for these calls alone.
 
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::path::Path;
@@ -101,6 +101,19 @@ mod calls {
         crate::monitor::file::why(std::io::Error::last_os_error())
     }
 
+    /// Has the C library's allocator give back to the system what it keeps for later.
+    #[cfg(target_env = "gnu")]
+    pub fn trim_heap() -> Fact<()> {
+        // SAFETY: it has no preconditions, and touches free memory only.
+        unsafe { libc::malloc_trim(0) };
+        Ok(())
+    }
+
+    #[cfg(not(target_env = "gnu"))]
+    pub fn trim_heap() -> Fact<()> {
+        Err(Unavailable::Missing)
+    }
+
     /// How many CPUs there could ever be online; with musl, how many the process may use.
     pub fn possible_cpus() -> usize {
         // SAFETY: it has no preconditions.
@@ -134,12 +147,16 @@ mod calls {
         }
     }
 
+    pub fn trim_heap() -> Fact<()> {
+        Err(Unavailable::Missing)
+    }
+
     pub fn possible_cpus() -> usize {
         1
     }
 }
 
-pub use calls::{MountPoint, possible_cpus, usage};
+pub use calls::{MountPoint, possible_cpus, trim_heap, usage};
 
 #[cfg(all(test, target_os = "linux", not(loom), not(miri)))]
 mod tests {

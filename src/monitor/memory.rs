@@ -2,12 +2,13 @@
 
 use crate::monitor::cgroup::{self, Stay, Version};
 use crate::monitor::file::{SystemFile, entry};
-use crate::monitor::kernel::Usage;
+use crate::monitor::kernel::{self, Usage};
 use crate::monitor::pressure::Pressure;
 use crate::monitor::rate::share;
 use crate::telemetry::machine::Memory;
 use crate::telemetry::record::Record;
 use crate::telemetry::unavailable::{Fact, Unavailable};
+use crate::worker::handlers::TrimHandler;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,6 +54,19 @@ impl MemoryMonitor {
         self.group.read(at, stay, &mut memory);
         memory
     }
+}
+
+/// Has free heap memory given back, by the handler or as the C library can. Returns how many bytes
+/// less of the process are in memory then.
+pub fn trim_heap(handler: Option<&TrimHandler>) -> Fact<u64> {
+    let mut status = SystemFile::new(Path::new("/"), "/proc/self/status");
+    let mut resident = || kibibytes(status.read(), "VmRSS:");
+    let before = resident();
+    match handler {
+        Some(trim) => trim(),
+        None => kernel::trim_heap()?,
+    }
+    Ok(before?.saturating_sub(resident()?))
 }
 
 /// Of a line `name: number kB`, in bytes.

@@ -6,6 +6,7 @@ pub mod builder;
 pub mod crew;
 mod facts;
 pub mod global;
+mod heap;
 pub mod size;
 pub mod spawner;
 pub mod thread;

@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub type PanicHandler = dyn Fn(Payload) + Send + Sync;
 /// Called on a worker's thread with its index.
 pub type ThreadHandler = dyn Fn(usize) + Send + Sync;
+/// Called when free heap memory is to go back to the system.
+pub type TrimHandler = dyn Fn() + Send + Sync;
 
 /// Called before a panic is reported that no caller can be told of.
 pub type Save = dyn Fn() + Send + Sync;
@@ -22,6 +24,7 @@ pub struct Handlers {
     pub panic: Option<Box<PanicHandler>>,
     pub start: Option<Box<ThreadHandler>>,
     pub exit: Option<Box<ThreadHandler>>,
+    pub trim: Option<Box<TrimHandler>>,
 }
 
 impl Handlers {
