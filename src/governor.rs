@@ -10,8 +10,10 @@ use crate::monitor::network::NetworkMonitor;
 use crate::monitor::threads::ThreadsMonitor;
 use crate::monitor::work::{self, WorkMonitor};
 use crate::sync::park_timeout;
+use crate::telemetry::counters::Count;
 use crate::telemetry::readings::Readings;
 use crate::worker::shared::Shared;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 pub struct Governor {
@@ -103,17 +105,27 @@ impl Governor {
     pub fn run(mut self, shared: &Shared) {
         let Ok(readings) = &shared.readings else { return };
         while !shared.is_over() {
-            let next = self.tick(readings.now(), Some(shared), readings);
+            let tick = || self.tick(readings.now(), Some(shared), readings);
+            let next = guarded(&shared.common.lost_readings, tick);
             park_timeout(next.saturating_sub(readings.now()));
         }
     }
 }
 
+/// A panic costs one reading: the next tick is at once, and begins with what was due after that.
+fn guarded(lost: &Count, tick: impl FnOnce() -> Duration) -> Duration {
+    catch_unwind(AssertUnwindSafe(tick)).unwrap_or_else(|_| {
+        lost.bump_shared();
+        Duration::ZERO
+    })
+}
+
 #[cfg(all(test, not(loom), not(miri)))]
 mod tests {
-    use super::{Due, Governor};
+    use super::{Due, Governor, guarded};
     use crate::monitor::fixture::{Recording, Tree};
     use crate::monitor::monitoring::Monitoring;
+    use crate::telemetry::counters::Count;
     use crate::telemetry::latency::LatencySnapshot;
     use crate::telemetry::readings::Readings;
     use crate::telemetry::snapshot::Snapshot;
@@ -121,6 +133,7 @@ mod tests {
         Garbled, Missing, NotYet, Unlimited, WentBack,
     };
     use crate::telemetry::workers::PoolSnapshot;
+    use std::panic::resume_unwind;
     use std::time::Duration;
 
     #[test]
@@ -172,6 +185,24 @@ mod tests {
             snapshots.push(watched.get_or_insert_with(|| Watched::new(tree)).at(at));
         });
         snapshots
+    }
+
+    #[test]
+    fn a_panic_costs_one_reading_and_the_next_tick_takes_the_others() {
+        let tree = Tree::new();
+        let Watched { mut governor, readings } = Watched::new(&tree);
+        let (lost, now) = (Count::default(), Duration::from_secs(7));
+        let next = guarded(&lost, || {
+            assert!(governor.due[0].is(now));
+            // Without a message on standard error.
+            resume_unwind(Box::new("in the monitor of the CPUs"))
+        });
+        assert_eq!((lost.read(), next), (1, Duration::ZERO));
+        let next = guarded(&lost, || governor.tick(now, None, &readings));
+        assert_eq!((lost.read(), next), (1, now + Duration::from_secs(1)));
+        assert_eq!((readings.cpu.all().len(), readings.memory.all().len()), (0, 1));
+        governor.tick(next, None, &readings);
+        assert_eq!(readings.cpu.all().len(), 1);
     }
 
     fn near(value: Result<f64, crate::Unavailable>, expected: f64) -> bool {

@@ -107,6 +107,9 @@ counters! {
         refusals,
         /// Workers that the watch found asleep in the midst of a task.
         stalls,
+        /// Readings that were not taken because filch panicked: a fault of filch's. The message is on
+        /// standard error, and [`Section::age`](crate::Section::age) says how old the last one is.
+        lost_readings,
         /// Panics that no caller could be told of: in a detached task, in one whose
         /// [`JoinHandle`](crate::JoinHandle) was dropped, or beside an earlier panic of the
         /// same join, scope or broadcast. Not those in start and exit handlers.
