@@ -1,5 +1,8 @@
 //! The governor: a thread that reads what is due, and sleeps until the next reading.
 
+#[cfg(all(any(test, fuzzing), not(loom), not(miri)))]
+pub mod watched;
+
 use crate::monitor::cgroup::Membership;
 use crate::monitor::cpu::CpuMonitor;
 use crate::monitor::disk::DiskMonitor;
@@ -122,17 +125,14 @@ fn guarded(lost: &Count, tick: impl FnOnce() -> Duration) -> Duration {
 
 #[cfg(all(test, not(loom), not(miri)))]
 mod tests {
-    use super::{Due, Governor, guarded};
+    use super::watched::Watched;
+    use super::{Due, guarded};
     use crate::monitor::fixture::{Recording, Tree};
-    use crate::monitor::monitoring::Monitoring;
     use crate::telemetry::counters::Count;
-    use crate::telemetry::latency::LatencySnapshot;
-    use crate::telemetry::readings::Readings;
     use crate::telemetry::snapshot::Snapshot;
     use crate::telemetry::unavailable::Unavailable::{
         Garbled, Missing, NotYet, Unlimited, WentBack,
     };
-    use crate::telemetry::workers::PoolSnapshot;
     use std::panic::resume_unwind;
     use std::time::Duration;
 
@@ -147,41 +147,9 @@ mod tests {
         assert!(due.is(second(65)));
     }
 
-    /// A governor of a made-up machine, every reading of which is due at each tick.
-    struct Watched {
-        governor: Governor,
-        readings: Readings,
-    }
-
-    impl Watched {
-        fn new(tree: &Tree) -> Self {
-            let every = Duration::from_secs(1);
-            let monitoring = Monitoring::new()
-                .root(tree.root())
-                .cpu(every, 10)
-                .memory(every, 10)
-                .network(every, 10)
-                .disk(every, 10)
-                .mounts([tree.root().to_owned(), "/nonexistent".into()]);
-            let mounts = monitoring.mounts.clone();
-            let readings = Readings::new(monitoring.lengths(), 512, 0, mounts);
-            Self { governor: Governor::new(&monitoring, 4), readings }
-        }
-
-        fn at(&mut self, at: Duration) -> Snapshot {
-            assert_eq!(self.governor.tick(at, None, &self.readings), at + Duration::from_secs(1));
-            Snapshot::new(
-                PoolSnapshot::default(),
-                Vec::new(),
-                LatencySnapshot::default(),
-                Ok(&self.readings),
-            )
-        }
-    }
-
     fn replay(recording: &str) -> Vec<Snapshot> {
         let (mut watched, mut snapshots) = (None, Vec::new());
-        Recording::parse(recording).play(|at, tree| {
+        Recording::parse(recording).unwrap().play(|at, tree| {
             snapshots.push(watched.get_or_insert_with(|| Watched::new(tree)).at(at));
         });
         snapshots
@@ -308,7 +276,7 @@ mod tests {
     #[test]
     fn garbled_files_make_readings_unavailable_and_nothing_else() {
         let text = include_str!("../tests/machines/container-v2.txt");
-        let whole = Recording::parse(text);
+        let whole = Recording::parse(text).unwrap();
         let mut random = 0x2545_f491_4f6c_dd1d_u64;
         let mut next = move |below: usize| {
             random ^= random << 13;

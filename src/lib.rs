@@ -166,6 +166,11 @@ pub use telemetry::unavailable::Unavailable;
 pub use telemetry::work::{Thread, Work};
 pub use telemetry::workers::{Lately, PoolSnapshot, WorkerSnapshot};
 
+/// What fuzz targets call.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use governor::watched::play;
+
 /// The protocols themselves, for the models in `loom-tests`.
 #[cfg(loom)]
 #[doc(hidden)]

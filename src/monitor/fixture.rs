@@ -42,20 +42,27 @@ pub struct Recording<'t> {
 }
 
 impl<'t> Recording<'t> {
-    pub fn parse(text: &'t str) -> Self {
+    /// None if the text is none.
+    pub fn parse(text: &'t str) -> Option<Self> {
         let mut steps = Vec::new();
         for line in text.lines() {
             if let Some(seconds) = line.strip_prefix("@ ") {
-                steps.push((Duration::from_secs(seconds.parse().unwrap()), Vec::new()));
+                steps.push((Duration::from_secs(seconds.parse::<u32>().ok()?.into()), Vec::new()));
                 continue;
             }
-            let (_, files): &mut (_, Vec<(&str, String)>) = steps.last_mut().unwrap();
+            let (_, files): &mut (_, Vec<(&str, String)>) = steps.last_mut()?;
             match line.strip_prefix("> ") {
                 Some(path) => files.push((path, String::new())),
-                None => files.last_mut().unwrap().1.extend([line, "\n"]),
+                None => files.last_mut()?.1.extend([line, "\n"]),
             }
         }
-        Self { steps }
+        Some(Self { steps })
+    }
+
+    /// The files that it is about.
+    #[cfg(fuzzing)]
+    pub fn paths(&self) -> impl Iterator<Item = &'t str> {
+        self.steps.iter().flat_map(|(_, files)| files.iter().map(|file| file.0))
     }
 
     /// Calls `f` with the machine as it was at each time.

@@ -4,7 +4,8 @@ pub mod cgroup;
 pub mod cpu;
 pub mod disk;
 pub mod file;
-#[cfg(all(test, not(loom), not(miri)))]
+#[cfg(all(any(test, fuzzing), not(loom), not(miri)))]
+#[cfg_attr(fuzzing, allow(dead_code, reason = "tests use all of it"))]
 pub mod fixture;
 pub mod kernel;
 pub mod memory;
