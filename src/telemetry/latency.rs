@@ -152,8 +152,11 @@ impl LatencySnapshot {
 impl fmt::Display for Distribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { count, median, p99, max, .. } = self;
+        if *count == 0 {
+            return f.write_str("none yet");
+        }
         let mean = self.mean();
-        write!(f, "{count:8}, mean {mean:.1?}, median {median:.1?}, 99 % {p99:.1?}, max {max:.1?}")
+        write!(f, "{count:>8}, mean {mean:.1?}, median {median:.1?}, 99 % {p99:.1?}, max {max:.1?}")
     }
 }
 

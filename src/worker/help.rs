@@ -85,7 +85,7 @@ impl Local {
             || scope.unstarted() > self.credits.unstarted_of(scope) && !scope.latch().is_set();
         let ours = |task: &ScopeJobRef<Self>| std::ptr::eq(task.scope(), scope);
         let own = || self.pop_scoped();
-        let stolen = || self.steal_by(|victim| victim.scoped.steal());
+        let stolen = || self.steal_scoped();
         while may_be_queued() {
             match own().or_else(stolen) {
                 Some(task) if ours(&task) => return Found::Part(Job::Scoped(task)),
@@ -97,6 +97,12 @@ impl Local {
             }
         }
         Found::Nothing
+    }
+
+    /// Apart from its caller, which would save registers for it at each task.
+    #[inline(never)]
+    fn steal_scoped(&self) -> Option<ScopeJobRef<Self>> {
+        self.steal_by(|victim| victim.scoped.steal())
     }
 
     fn give_up(&self, misfit: Job) {
