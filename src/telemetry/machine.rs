@@ -17,37 +17,37 @@ records! {
         gauge stolen: f64 = Ratio,
         /// CPU time of this process a second.
         gauge process_cpus: f64 = Cpus,
-        /// The same, as a share of the CPUs that it may use: those of its affinity mask, or its quota if that is less.
+        /// CPU time of this process a second, as a share of the CPUs that it may use: those of its affinity mask, or its quota if that is less.
         gauge process_utilisation: f64 = Ratio,
         /// CPU time of this process since it began.
         total process_time: f64 = Seconds,
         /// How often its threads gave up their CPU to wait.
         total voluntary_switches: u64 = Count,
-        /// How often they were made to.
+        /// How often its threads were made to give up their CPU.
         total involuntary_switches: u64 = Count,
         /// Mean number of tasks of the whole machine that ran, waited for a CPU or were in an uninterruptible sleep, over about a minute.
         gauge load_1m: f64 = Count,
-        /// Over about 5 minutes.
+        /// As `load_1m`, over about 5 minutes.
         gauge load_5m: f64 = Count,
-        /// Over about 15 minutes.
+        /// As `load_1m`, over about 15 minutes.
         gauge load_15m: f64 = Count,
-        /// What the control group may use: the tightest quota on its path.
+        /// CPUs that the control group may use: the tightest quota on its path.
         gauge quota: f64 = Cpus,
-        /// Periods in which the group with that quota (without one, the process's own) had something to run.
+        /// Periods of the quota in which the group that has it (without one, the process's own) had something to run.
         total periods: u64 = Count,
-        /// Those of them in which it was stopped, its quota used up.
+        /// Periods of the quota in which the group was stopped, its quota used up.
         total throttled_periods: u64 = Count,
-        /// For how long it was stopped in all.
+        /// For how long the group was stopped in all, its quota used up.
         total throttled_time: f64 = Seconds,
-        /// Share of the periods in which it was stopped.
+        /// Share of the periods in which the group was stopped, its quota used up.
         gauge throttled: f64 = Ratio,
-        /// Some task of the machine waited for a CPU.
+        /// Share of the time in which some task of the machine waited for a CPU.
         gauge pressure_some: f64 = Ratio,
-        /// All tasks did; the kernel defines none for the whole machine, and says 0.
+        /// Share of the time in which all tasks of the machine waited for a CPU; the kernel defines none for the whole machine, and says 0.
         gauge pressure_full: f64 = Ratio,
-        /// Some task of the process's own control group waited for a CPU (version 2 only).
+        /// Share of the time in which some task of the process's own control group waited for a CPU (version 2 only).
         gauge group_pressure_some: f64 = Ratio,
-        /// All tasks of the group did (version 2 only).
+        /// Share of the time in which all tasks of the process's own control group waited for a CPU (version 2 only).
         gauge group_pressure_full: f64 = Ratio,
     }
 
@@ -63,7 +63,7 @@ records! {
     /// Memory of the machine, the process and its control group. *Pressure* as for [`Cpu`].
     "memory"
     pub struct Memory {
-        /// What the machine has.
+        /// Memory that the machine has.
         gauge total: u64 = Bytes,
         /// What the kernel believes new programs could have without swapping.
         gauge available: u64 = Bytes,
@@ -71,27 +71,27 @@ records! {
         gauge utilisation: f64 = Ratio,
         /// What of the process is in memory.
         gauge process_resident: u64 = Bytes,
-        /// The most there has ever been of it.
+        /// The most that has ever been in memory of the process.
         gauge process_peak: u64 = Bytes,
         /// Page faults of the process that took no reading from a disk.
         total minor_faults: u64 = Count,
-        /// Those that did.
+        /// Page faults of the process that took a reading from a disk.
         total major_faults: u64 = Count,
-        /// What the control group may use: the tightest limit on its path, if below the machine's memory.
+        /// Memory that the control group may use: the tightest limit on its path, if below the machine's memory.
         gauge limit: u64 = Bytes,
-        /// What the group with that limit (without one, the process's own) uses, the file cache included.
+        /// Memory that the group with that limit (without one, the process's own) uses, the file cache included.
         gauge group_usage: u64 = Bytes,
-        /// The same without what the kernel can drop at once: cached files not used lately.
+        /// Memory that the group uses, without what the kernel can drop at once: cached files not used lately.
         gauge group_working_set: u64 = Bytes,
-        /// The working set as a share of the limit.
+        /// The group's working set as a share of the limit.
         gauge limit_utilisation: f64 = Ratio,
-        /// Some task of the machine waited for memory.
+        /// Share of the time in which some task of the machine waited for memory.
         gauge pressure_some: f64 = Ratio,
-        /// All tasks did.
+        /// Share of the time in which all tasks of the machine waited for memory.
         gauge pressure_full: f64 = Ratio,
-        /// Some task of the process's own control group waited for memory (version 2 only).
+        /// Share of the time in which some task of the process's own control group waited for memory (version 2 only).
         gauge group_pressure_some: f64 = Ratio,
-        /// All tasks of the group did (version 2 only).
+        /// Share of the time in which all tasks of the process's own control group waited for memory (version 2 only).
         gauge group_pressure_full: f64 = Ratio,
     }
 
@@ -114,9 +114,9 @@ records! {
         gauge receive_rate: f64 = BytesPerSecond,
         /// Bytes sent a second.
         gauge send_rate: f64 = BytesPerSecond,
-        /// What it can carry each way: as configured, or else what the driver says.
+        /// Bytes a second that it can carry each way: as configured, or else what the driver says.
         gauge capacity: f64 = BytesPerSecond,
-        /// The higher one of the two rates, as a share of that.
+        /// The higher one of the two rates, as a share of what it can carry.
         gauge utilisation: f64 = Ratio,
     }
 
@@ -131,26 +131,26 @@ records! {
         gauge read_rate: f64 = BytesPerSecond,
         /// Bytes written a second.
         gauge write_rate: f64 = BytesPerSecond,
-        /// Some task of the machine waited for input or output.
+        /// Share of the time in which some task of the machine waited for input or output.
         gauge pressure_some: f64 = Ratio,
-        /// All tasks did.
+        /// Share of the time in which all tasks of the machine waited for input or output.
         gauge pressure_full: f64 = Ratio,
-        /// Some task of the process's own control group waited for input or output (version 2 only).
+        /// Share of the time in which some task of the process's own control group waited for input or output (version 2 only).
         gauge group_pressure_some: f64 = Ratio,
-        /// All tasks of the group did (version 2 only).
+        /// Share of the time in which all tasks of the process's own control group waited for input or output (version 2 only).
         gauge group_pressure_full: f64 = Ratio,
     }
 
     /// One mounted file system, and the device it lies on.
     "mount"
     pub struct Mount {
-        /// Its size.
+        /// Size of the file system.
         gauge total: u64 = Bytes,
-        /// What of it is used.
+        /// What of the file system is used.
         gauge used: u64 = Bytes,
-        /// What a process without privileges may still use.
+        /// What of the file system a process without privileges may still use.
         gauge free: u64 = Bytes,
-        /// What is used, as a share of that and what is free.
+        /// What is used of the file system, as a share of that and what is free.
         gauge utilisation: f64 = Ratio,
         /// Bytes that anybody has read from the device.
         total read_bytes: u64 = Bytes,

@@ -24,7 +24,7 @@ records! {
         total busy_time: f64 = Seconds,
         /// Time that there have been workers for, in whatever state.
         total staffed_time: f64 = Seconds,
-        /// The first as a share of the second, since the last reading.
+        /// Time spent on tasks, as a share of that for which there have been workers, since the last reading.
         gauge utilisation: f64 = Ratio,
         /// Tasks run to their end a second, since the last reading.
         gauge throughput: f64 = Count,
@@ -35,11 +35,11 @@ records! {
     pub struct Thread {
         /// CPU time that it has used.
         total cpu_time: f64 = Seconds,
-        /// The same a second, since the last reading.
+        /// CPU time that it has used a second, since the last reading.
         gauge utilisation: f64 = Ratio,
         /// How long it could have run and waited for a CPU.
         total run_delay: f64 = Seconds,
-        /// The same a second, since the last reading.
+        /// How long it waited for a CPU a second, since the last reading.
         gauge delayed: f64 = Ratio,
         /// How often it was given a CPU.
         total slices: u64 = Count,
@@ -47,11 +47,11 @@ records! {
         gauge cpu: u64 = Count,
         /// How often it gave up its CPU to wait.
         total voluntary_switches: u64 = Count,
-        /// How often it was made to.
+        /// How often it was made to give up its CPU.
         total involuntary_switches: u64 = Count,
         /// Page faults that took no reading from a disk.
         total minor_faults: u64 = Count,
-        /// Those that did.
+        /// Page faults that took a reading from a disk.
         total major_faults: u64 = Count,
     }
 }
