@@ -2,6 +2,7 @@
 
 use crate::sync::statistic::{AtomicU64, Ordering};
 use crate::telemetry::allocator::Balance;
+use crate::telemetry::record::{Field, Unit};
 
 /// A number with one writer: a plain load and store, no read-modify-write.
 #[derive(Debug, Default)]
@@ -23,11 +24,15 @@ impl Count {
     }
 }
 
+const fn field(name: &'static str, help: &'static str) -> Field {
+    Field { name, unit: Unit::Count, is_total: true, help: help.trim_ascii_start() }
+}
+
 /// The first part is counted by the workers' lanes, the second here.
 macro_rules! counters {
     (
-        by_lanes { $($(#[$lane_doc:meta])* $by_lanes:ident,)* }
-        here { $($(#[$doc:meta])* $name:ident,)* }
+        by_lanes { $($(#[doc = $lane_help:literal])+ $by_lanes:ident,)* }
+        here { $($(#[doc = $help:literal])+ $name:ident,)* }
     ) => {
         /// One worker's counts, written by that worker alone, or those of the pool as a
         /// whole, written by any.
@@ -55,11 +60,32 @@ macro_rules! counters {
         #[cfg_attr(feature = "serde", derive(serde::Serialize))]
         #[non_exhaustive]
         pub struct Counters {
-            $($(#[$doc])* pub $name: u64,)*
-            $($(#[$lane_doc])* pub $by_lanes: u64,)*
+            $($(#[doc = $help])+ pub $name: u64,)*
+            $($(#[doc = $lane_help])+ pub $by_lanes: u64,)*
         }
 
         impl Counters {
+            /// What is known of each number, in the order of the struct.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+            /// for (field, value) in filch::Counters::FIELDS.iter().zip(pool.counters().values()) {
+            ///     println!("{}: {value}", field.name);
+            /// }
+            /// # Ok::<(), filch::Error>(())
+            /// ```
+            pub const FIELDS: &'static [Field] = &[
+                $(field(stringify!($name), concat!($($help),+)),)*
+                $(field(stringify!($by_lanes), concat!($($lane_help),+)),)*
+            ];
+
+            /// Each number, in the order of [`FIELDS`](Self::FIELDS).
+            pub fn values(&self) -> Vec<u64> {
+                vec![$(self.$name,)* $(self.$by_lanes,)*]
+            }
+
             pub(crate) fn add(&mut self, worker: &WorkerCounters) {
                 $(self.$name += worker.$name.read();)*
             }
@@ -77,7 +103,7 @@ counters! {
         /// such as `install` from outside.
         tasks,
         /// Tasks that failed: by a panic, those of scopes and those with a handle included, or of
-        /// [`try_spawn_handle`](crate::try_spawn_handle) by an error. Not calls such as `install`, nor
+        /// `try_spawn_handle` by an error. Not calls such as `install`, nor
         /// parts of a `broadcast`, whose panics come out of the call.
         failures,
         /// Jobs taken from another worker's deque.
@@ -108,10 +134,10 @@ counters! {
         /// Workers that the watch found asleep in the midst of a task.
         stalls,
         /// Readings that were not taken because filch panicked: a fault of filch's. The message is on
-        /// standard error, and [`Section::age`](crate::Section::age) says how old the last one is.
+        /// standard error, and `Section::age` says how old the last one is.
         lost_readings,
         /// Panics that no caller could be told of: in a detached task, in one whose
-        /// [`JoinHandle`](crate::JoinHandle) was dropped, or beside an earlier panic of the
+        /// `JoinHandle` was dropped, or beside an earlier panic of the
         /// same join, scope or broadcast. Not those in start and exit handlers.
         panics,
     }
