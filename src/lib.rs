@@ -142,6 +142,8 @@ pub use construct::this_thread::{
 pub use error::Error;
 /// The name that rayon gives its [`Error`].
 pub use error::Error as ThreadPoolBuildError;
+#[cfg(feature = "metrics")]
+pub use export::publisher::MetricsPublisher;
 pub use monitor::monitoring::Monitoring;
 pub use policy::wait::WaitPolicy;
 pub use pool::affinity::{Pinning, unpinned};

@@ -1,3 +1,7 @@
 //! Floor 6: what a pool knows, in the formats of others.
 
+#[cfg(feature = "metrics")]
+pub mod catalogue;
+#[cfg(feature = "metrics")]
+pub mod publisher;
 pub mod trace;

@@ -7,6 +7,8 @@ pub mod crew;
 mod facts;
 pub mod global;
 mod heap;
+#[cfg(feature = "metrics")]
+mod publish;
 pub mod size;
 pub mod spawner;
 pub mod thread;

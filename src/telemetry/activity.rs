@@ -27,7 +27,7 @@ pub enum Status {
 }
 
 impl Status {
-    pub(super) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Starting,
         Self::Running,
         Self::Searching,

@@ -71,8 +71,14 @@ impl Tally {
 
     /// Each length and how often it occurred, the shortest first.
     fn lengths(&self) -> impl Iterator<Item = (f64, u64)> {
-        let all = self.counts.iter().enumerate();
-        all.filter(|bucket| *bucket.1 > 0).map(|(bucket, &count)| (middle(bucket), count))
+        lengths(self.counts.iter().copied())
+    }
+
+    /// Each length that has occurred since an earlier tally of the same, and how often.
+    #[cfg(feature = "metrics")]
+    pub fn since(&self, earlier: &Self) -> impl Iterator<Item = (f64, u64)> {
+        let both = self.counts.iter().zip(&earlier.counts);
+        lengths(both.map(|(now, then)| now.saturating_sub(*then)))
     }
 
     /// In nanoseconds.
@@ -107,6 +113,11 @@ impl Tally {
             max: quantile(1.0),
         }
     }
+}
+
+fn lengths(counts: impl Iterator<Item = u64>) -> impl Iterator<Item = (f64, u64)> {
+    let all = counts.enumerate().filter(|bucket| bucket.1 > 0);
+    all.map(|(bucket, count)| (middle(bucket), count))
 }
 
 /// How long something took, of those times it was measured.
@@ -200,6 +211,22 @@ mod tests {
         let histogram = all.histogram(2.0);
         assert_eq!(histogram.len(), 1000);
         assert_eq!((histogram.value_at_quantile(0.999), histogram.max()), (40, 60));
+    }
+
+    #[cfg(feature = "metrics")]
+    #[test]
+    fn what_has_occurred_since_is_the_difference() {
+        let buckets = Buckets::new();
+        [10, 20, 20].iter().for_each(|&ticks| buckets.record(ticks));
+        let earlier = tally(&[&buckets]);
+        [20, 30].iter().for_each(|&ticks| buckets.record(ticks));
+        let now = tally(&[&buckets]);
+        let since = |earlier: &Tally| now.since(earlier).collect::<Vec<_>>();
+        assert_eq!(since(&earlier), [(20.0, 1), (30.0, 1)]);
+        assert_eq!(since(&Tally::new()), [(10.0, 1), (20.0, 3), (30.0, 1)]);
+        assert_eq!(since(&now), []);
+        // Of something else: no count goes below zero.
+        assert_eq!(earlier.since(&now).count(), 0);
     }
 
     #[test]

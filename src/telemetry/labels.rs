@@ -8,7 +8,7 @@ pub const LABELS: usize = 30;
 pub const OTHERS: &str = "others";
 
 /// A class of tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Class(u8);
 
 impl Class {

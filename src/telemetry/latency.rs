@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 /// A length of time that a pool measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Latency {
@@ -88,6 +88,21 @@ pub fn tally(workers: &[&Latencies], latency: Latency, class: Option<Class>) -> 
     let buckets = workers.iter().flat_map(|worker| worker.buckets(latency, class));
     buckets.for_each(|buckets| tally.add(buckets));
     tally
+}
+
+/// The same by class, with the label of each; wakes, which aren't tasks, as if they had none.
+#[cfg(feature = "metrics")]
+pub fn tallies(
+    workers: &[&Latencies],
+    latency: Latency,
+    labels: &Labels,
+) -> Vec<(Class, Option<&'static str>, Tally)> {
+    if latency == Latency::Wake {
+        return vec![(Class::UNLABELLED, None, tally(workers, latency, None))];
+    }
+    let classes = std::iter::once(Class::UNLABELLED).chain(labels.classes());
+    let of = |class| (class, labels.name(class), tally(workers, latency, Some(class)));
+    classes.map(of).collect()
 }
 
 /// How long tasks took that were measured.
