@@ -1,6 +1,6 @@
 //! What it costs to see what a pool does: wall time of joins and spawned tasks, with and without monitoring
 //! and a flight recorder; CPU time of a tick of the governor at which everything is due, and of an idle
-//! process (both Linux only).
+//! process (both Linux only); with the feature `metrics` also of publishing a snapshot to nobody.
 
 mod common;
 
@@ -33,6 +33,8 @@ fn governor() {
         println!("{workers:3} workers: a tick {:8.1} us", tick.as_secs_f64() * 1e6);
         drop(pool);
     }
+    #[cfg(feature = "metrics")]
+    [2, 32].iter().for_each(|&workers| publishing(workers));
     let seconds: u32 = size(30, 1);
     for (what, monitoring) in [("on", Monitoring::new()), ("off", Monitoring::off())] {
         let pool = pool(2, monitoring);
@@ -44,6 +46,20 @@ fn governor() {
         println!("idle, monitoring {what:3}: {spent:8.4} ms of CPU time a second");
         drop(pool);
     }
+}
+
+#[cfg(feature = "metrics")]
+fn publishing(workers: usize) {
+    let pool = pool(workers, Monitoring::new());
+    // Past the second reading of the CPUs: then there are rates.
+    thread::sleep(Duration::from_secs(size(6, 0)));
+    let mut publisher = filch::MetricsPublisher::new();
+    publisher.publish(&pool);
+    let times = size(1000, 2);
+    let start = Instant::now();
+    (0..times).for_each(|_| publisher.publish(&pool));
+    let each = start.elapsed() / times;
+    println!("{workers:3} workers: to publish a snapshot {:8.1} us", each.as_secs_f64() * 1e6);
 }
 
 /// By turns on pools that differ in what they say of themselves.
