@@ -4,7 +4,7 @@
 
 use crate::job::FrameRef;
 use crate::policy::ladder::Ladder;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, fence};
 use crate::telemetry::event::Event;
 use crate::worker::local::Local;
 use crate::worker::shared::Job;
@@ -101,7 +101,10 @@ impl Local {
         // SAFETY: both are this worker's, and so is this thread.
         if unsafe { self.lane().expose(&self.deques.frames) } {
             self.counters().exposures.bump();
-            self.record(Event::Expose);
+            // Elsewhere each join is exposed, and would fill the record.
+            if fence::asymmetric() {
+                self.record(Event::Expose);
+            }
         }
         self.shared.notify_exposed(self.index);
     }
