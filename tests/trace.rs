@@ -203,7 +203,6 @@ fn a_part_of_a_join_is_recorded_only_where_another_takes_it() {
     let pool = Pool::from(recorded(2));
     let (victim, thief) = pool.install(|| {
         let taken = Gate::default();
-        let here = || filch::current_thread_index().unwrap() as u64;
         let part = || {
             taken.open();
             here()
@@ -220,13 +219,78 @@ fn a_part_of_a_join_is_recorded_only_where_another_takes_it() {
     let trace = Trace::of(&pool, "frame");
     assert_eq!((trace.count("frame"), trace.named("frame").next().unwrap().worker), (1, thief));
     let counters = pool.counters();
-    let hides = cfg!(all(target_os = "linux", not(filch_no_membarrier)));
-    let exposures = if hides { counters.exposures } else { 0 };
+    let exposures = if HIDES { counters.exposures } else { 0 };
     assert_eq!(trace.instants("expose").count() as u64, exposures);
     assert_eq!(trace.instants("pull").count() as u64, counters.pulls);
     let from = |instant: &&Instantaneous| ["steal", "pull"].contains(&&*instant.name);
     let got: Vec<_> = trace.instants.iter().filter(from).collect();
     assert_eq!((got.len(), got[0].worker, &got[0].args["from"]), (1, thief, &victim.into()));
+}
+
+/// Whether a lane hides anything, and so is pulled from.
+const HIDES: bool = cfg!(all(target_os = "linux", not(filch_no_membarrier)));
+
+fn here() -> u64 {
+    filch::current_thread_index().unwrap() as u64
+}
+
+#[test]
+fn a_pull_names_its_victim() {
+    let pool = Pool::from(recorded(2));
+    let (victim, thief) = pool.install(|| {
+        let (busy, go) = (Arc::new(Gate::default()), Arc::new(Gate::default()));
+        let (begun, wait) = (Arc::clone(&busy), Arc::clone(&go));
+        filch::spawn(move || {
+            begun.open();
+            wait.wait();
+        });
+        busy.wait();
+        // Answers what hunger there is. Then nobody is hungry until this one is in a leaf.
+        fib(10);
+        let taken = Gate::default();
+        let leaf = || {
+            go.open();
+            taken.wait();
+            here()
+        };
+        let part = || {
+            taken.open();
+            here()
+        };
+        filch::join(leaf, part)
+    });
+    pool.shutdown().unwrap();
+    let (trace, pulls) = (Trace::of(&pool, "pull"), pool.counters().pulls);
+    assert!(pulls > 0 || !HIDES);
+    assert_eq!(trace.instants("pull").count() as u64, pulls);
+    for pull in trace.instants("pull") {
+        assert_eq!((pull.worker, &pull.args["from"]), (thief, &victim.into()));
+    }
+}
+
+#[test]
+fn a_theft_by_one_who_waits_names_its_victim() {
+    let pool = Pool::from(recorded(2));
+    let (waiter, helped) = pool.install(|| {
+        let (taken, helped) = (Gate::default(), Gate::default());
+        let wait = || {
+            taken.wait();
+            here()
+        };
+        let long = || {
+            taken.open();
+            // Joins, so that it answers the hunger.
+            let joins = || wait_until(|| fib(5) == 5 && helped.is_open());
+            filch::join(joins, || helped.open());
+            here()
+        };
+        filch::join(wait, long)
+    });
+    pool.shutdown().unwrap();
+    let trace = Trace::of(&pool, "help");
+    let by_waiter = |theft: &Instantaneous| theft.worker == waiter && theft.args["from"] == helped;
+    assert!(trace.instants("steal").any(by_waiter), "{trace:?}");
+    assert!(trace.instants("steal").count() as u64 >= pool.counters().steals, "{trace:?}");
 }
 
 #[test]
