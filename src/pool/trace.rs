@@ -25,7 +25,7 @@ impl<S> ThreadPoolBuilder<S> {
     ///
     /// A join costs what it costs otherwise: it is recorded only if another worker gets a part of it. (Where
     /// there is no `membarrier`, and each join is exposed, no exposure is recorded.)
-    /// A task takes some 12 ns longer, for two looks at the clock. The memory is 16 bytes an event, for
+    /// A task takes some 11 ns longer, for two looks at the clock. The memory is 16 bytes an event, for
     /// each thread there has ever been, spares included.
     ///
     /// Not recorded are wakes by threads outside the pool, and by the end of what somebody waits for; nor
