@@ -1,6 +1,8 @@
-//! What the binaries share: a pool with something to do.
+//! What the binaries share: a pool with something to do, and where to send what is to be seen of it.
 
-mod words;
+pub mod otlp;
+pub mod receiver;
+pub mod words;
 
 use filch::{Monitoring, ThreadPool, ThreadPoolBuilder};
 use std::error::Error;

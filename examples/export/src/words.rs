@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use tracing::info_span;
 
 /// Longer texts are split between workers.
 const CHUNK: usize = 1 << 16;
@@ -18,6 +19,7 @@ pub fn count(pool: &ThreadPool, files: &[PathBuf]) -> Result<Words, String> {
         for file in files {
             let all = &all;
             scope.spawn_named("file", move |_| {
+                let _span = info_span!("words", file = %file.display()).entered();
                 let words = fs::read(file).map(|text| in_text(&text));
                 let mut all = all.lock().unwrap();
                 match (words, &mut *all) {

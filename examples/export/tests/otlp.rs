@@ -1,0 +1,100 @@
+//! What arrives at a collector, over the wire.
+
+use export::otlp::Otlp;
+use export::receiver::{Receiver, attribute};
+use filch::ThreadPoolBuilder;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use std::process::{Command, Output};
+use std::sync::mpsc;
+use tracing::info_span;
+
+fn otlp(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_otlp"));
+    command.env_remove("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").args(arguments).output().unwrap()
+}
+
+fn named<'s>(spans: &'s [Span], name: &str) -> Vec<&'s Span> {
+    spans.iter().filter(|span| span.name == name).collect()
+}
+
+#[test]
+fn a_span_for_each_file_arrives_with_what_is_known_of_its_task() {
+    let receiver = Receiver::start().unwrap();
+    let files = ["Cargo.toml", "src/lib.rs", "src/words.rs"];
+    let output = otlp(&[&["--endpoint", &*receiver.endpoint()], &files[..]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let spans = receiver.spans();
+    let [root] = named(&spans, "files")[..] else { panic!("{spans:#?}") };
+    let tasks: Vec<_> = named(&spans, "task");
+    let tasks: Vec<_> = tasks
+        .into_iter()
+        .filter(|task| attribute(task, "label").as_deref() == Some("file"))
+        .collect();
+    assert_eq!(tasks.len(), files.len(), "{spans:#?}");
+    for span in &spans {
+        assert_eq!(span.trace_id, root.trace_id);
+        assert!(span.start_time_unix_nano <= span.end_time_unix_nano);
+    }
+    for task in &tasks {
+        attribute(task, "worker").unwrap().parse::<usize>().unwrap();
+        assert_eq!(attribute(task, "outcome").as_deref(), Some("ok"));
+        let wait: f64 = attribute(task, "queue_wait_seconds").unwrap().parse().unwrap();
+        let took = (task.end_time_unix_nano - task.start_time_unix_nano) as f64 / 1e9;
+        // By two clocks, of which one is known to a thousandth or so.
+        assert!((0.0..=1.1 * took + 1e-3).contains(&wait), "waited {wait} s of {took} s");
+        // Within the call that has the scope, which is within the root.
+        let call = spans.iter().find(|span| span.span_id == task.parent_span_id).unwrap();
+        assert_eq!((&*call.name, &call.parent_span_id), ("task", &root.span_id));
+    }
+    let inner = named(&spans, "words");
+    let mut counted: Vec<_> = inner.iter().map(|span| attribute(span, "file").unwrap()).collect();
+    counted.sort();
+    assert_eq!(counted, files);
+    for span in inner {
+        assert!(tasks.iter().any(|task| task.span_id == span.parent_span_id));
+    }
+}
+
+#[test]
+fn a_task_that_panics_says_so() {
+    let receiver = Receiver::start().unwrap();
+    let otlp = Otlp::new(&receiver.endpoint()).unwrap();
+    let (sender, receiver_of_panics) = mpsc::channel();
+    let handler = move |_| sender.send(()).unwrap();
+    let builder = ThreadPoolBuilder::new().num_threads(1).panic_handler(handler);
+    let pool = builder.build().unwrap();
+    info_span!(target: "export", "request").in_scope(|| {
+        pool.spawn_named("panics", || panic!("as planned"));
+    });
+    receiver_of_panics.recv().unwrap();
+    drop(pool);
+    otlp.end().unwrap();
+    let spans = receiver.spans();
+    let [task] = named(&spans, "task")[..] else { panic!("{spans:#?}") };
+    assert_eq!(attribute(task, "outcome").as_deref(), Some("panicked"));
+    assert_eq!(task.parent_span_id, named(&spans, "request")[0].span_id);
+}
+
+#[test]
+fn without_a_collector_the_program_is_its_own() {
+    let output = otlp(&["Cargo.toml"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains(" words, "), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("task") && line.contains("file")), "{text}");
+}
+
+#[test]
+fn what_goes_wrong_is_said() {
+    let fails = |arguments: &[&str], what: &str| {
+        let output = otlp(arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && text.contains(what), "{text}");
+    };
+    fails(&[], "usage: otlp");
+    fails(&["no such file"], "no such file");
+    // Nobody listens there.
+    fails(
+        &["--endpoint", "http://127.0.0.1:1/v1/traces", "Cargo.toml"],
+        "can't send to http://127",
+    );
+}
