@@ -257,6 +257,43 @@ mod tests {
         assert_eq!(fourth.cpu.readings, 4);
     }
 
+    /// Two nodes with every other CPU each, of which one is taken offline for a while; a group in a group in a
+    /// group, the one in the middle with the tightest limits; two interfaces.
+    #[test]
+    fn a_machine_with_two_nodes_and_nested_groups_is_read() {
+        let steps = replay(include_str!("../tests/machines/numa-v2.txt"));
+        let [first, second, third, fourth] = steps.try_into().unwrap();
+        assert_eq!(first.cpu.current.quota, Ok(2.0));
+        let memory = first.memory.current;
+        assert_eq!((memory.limit, memory.group_usage), (Ok(4 << 30), Ok(3 << 30)));
+        assert!(near(memory.limit_utilisation, 0.5) && near(memory.utilisation, 0.5));
+
+        assert!(near(second.cpu.current.system_utilisation, 0.5));
+        for (number, core) in &second.cores {
+            assert!(near(core.utilisation, if number % 2 == 0 { 1.0 } else { 0.0 }));
+        }
+        assert!(near(second.cpu.current.throttled, 0.5));
+        let network = second.network.current;
+        assert!(near(network.receive_rate, 2.5e9 + 12.5e6));
+        assert!(near(network.capacity, 3.25e9));
+        assert!(near(network.utilisation, 2512.5 / 3250.0));
+        assert!(near(second.interfaces[0].1.utilisation, 0.8));
+        assert!(near(second.interfaces[1].1.utilisation, 0.1));
+
+        let online =
+            |snapshot: &Snapshot| snapshot.cores.iter().map(|core| core.0).collect::<Vec<_>>();
+        assert_eq!(online(&third), [0, 1, 2, 3, 4, 6, 7]);
+        // Of 3500 ticks 1000 busy.
+        assert!(near(third.cpu.current.system_utilisation, 2.0 / 7.0));
+        assert!(near(third.cores[0].1.utilisation, 0.5));
+
+        assert_eq!(online(&fourth), (0..8).collect::<Vec<_>>());
+        // It hasn't done anything meanwhile, nor been there.
+        assert!(fourth.cores[5].1.utilisation.is_err());
+        assert_eq!(fourth.cpu.current.quota, Ok(1.0));
+        assert_eq!(fourth.cpu.current.throttled, Err(NotYet));
+    }
+
     #[test]
     fn where_there_is_nothing_nothing_is_read() {
         let tree = Tree::new();

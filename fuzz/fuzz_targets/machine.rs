@@ -6,9 +6,10 @@
 use libfuzzer_sys::fuzz_target;
 
 /// Of other files than these have, nothing is read.
-const KNOWN: [&str; 2] = [
+const KNOWN: [&str; 3] = [
     include_str!("../../tests/machines/container-v2.txt"),
     include_str!("../../tests/machines/firecracker-v1.txt"),
+    include_str!("../../tests/machines/numa-v2.txt"),
 ];
 
 fuzz_target!(|recording: &str| filch::play(recording, &KNOWN));
