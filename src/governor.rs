@@ -6,6 +6,7 @@ pub mod watched;
 use crate::monitor::cgroup::Membership;
 use crate::monitor::cpu::CpuMonitor;
 use crate::monitor::disk::DiskMonitor;
+use crate::monitor::health::HealthMonitor;
 use crate::monitor::kernel;
 use crate::monitor::memory::MemoryMonitor;
 use crate::monitor::monitoring::Monitoring;
@@ -15,6 +16,7 @@ use crate::monitor::work::{self, WorkMonitor};
 use crate::sync::park_timeout;
 use crate::telemetry::counters::Count;
 use crate::telemetry::readings::Readings;
+use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::worker::shared::Shared;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -28,12 +30,15 @@ pub struct Governor {
     network: NetworkMonitor,
     disk: DiskMonitor,
     due: [Due; 4],
-    /// The dearer ones of the threads' files.
-    health: Due,
+    health: HealthMonitor,
+    /// For which the dearer ones of the threads' files are read.
+    checks: Due,
+    checked: Duration,
+    memory_in_use: Fact<f64>,
 }
 
-/// How often workers are looked at closely.
-const HEALTH_CHECK: Duration = Duration::from_secs(30);
+/// No more often is a worker's health checked because something has happened.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// When something is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +76,10 @@ impl Governor {
             network: NetworkMonitor::new(root, monitoring.network_capacity),
             disk: DiskMonitor::new(root, &monitoring.mounts),
             due: series.map(|series| Due::at_once(series.every)),
-            health: Due::at_once(HEALTH_CHECK),
+            health: HealthMonitor::default(),
+            checks: Due::at_once(monitoring.health_checks),
+            checked: Duration::ZERO,
+            memory_in_use: Err(Unavailable::NotYet),
         }
     }
 
@@ -80,18 +88,23 @@ impl Governor {
     pub fn tick(&mut self, now: Duration, pool: Option<&Shared>, readings: &Readings) -> Duration {
         let (stay, usage) = (self.membership.stay(), kernel::usage());
         let [cpu, memory, network, disk] = &mut self.due;
-        if cpu.is(now) {
+        let asked = pool.is_some_and(|pool| pool.wants_check());
+        if asked {
+            self.checks.at = self.checks.at.min(self.checked + BREATH);
+        }
+        let cpu_due = cpu.is(now);
+        if cpu_due {
             let cpu = self.cpu.read(now, stay, usage);
             readings.cpu.push(now, &cpu);
             readings.cores.put(now, self.cpu.cores());
             if let Some(pool) = pool {
                 readings.work.push(now, &self.work.read(now, pool));
-                let threads = self.threads.read(now, self.health.is(now), work::threads(pool));
-                readings.threads.put(now, threads);
             }
         }
         if memory.is(now) {
-            readings.memory.push(now, &self.memory.read(now, stay, usage));
+            let memory = self.memory.read(now, stay, usage);
+            self.memory_in_use = memory.limit_utilisation.or(memory.utilisation);
+            readings.memory.push(now, &memory);
         }
         if network.is(now) {
             readings.network.push(now, &self.network.read(now));
@@ -101,7 +114,22 @@ impl Governor {
             readings.disk.push(now, &self.disk.read(now, stay));
             readings.mounts.put(now, self.disk.mounts());
         }
-        self.due.iter().map(|due| due.at).min().unwrap_or(Duration::MAX)
+        if let Some(pool) = pool
+            && (cpu_due || asked)
+        {
+            let check = self.checks.is(now);
+            let threads = self.threads.read(now, check, work::threads(pool));
+            readings.threads.put(now, threads);
+            if check {
+                pool.check_begins();
+                self.checked = now;
+                let memory = self.memory_in_use;
+                let vitals = self.health.check(now, pool, threads, memory);
+                readings.health.put(now, vitals);
+            }
+        }
+        let next = self.due.iter().map(|due| due.at).min().unwrap_or(Duration::MAX);
+        if asked { next.min(self.checks.at) } else { next }
     }
 
     /// Goes on until the pool has come to its end, which unparks the thread.

@@ -145,6 +145,7 @@ pub use error::Error as ThreadPoolBuildError;
 #[cfg(feature = "metrics")]
 pub use export::publisher::MetricsPublisher;
 pub use monitor::monitoring::Monitoring;
+pub use policy::health::HealthRules;
 pub use policy::wait::WaitPolicy;
 pub use pool::affinity::{Pinning, unpinned};
 pub use pool::builder::ThreadPoolBuilder;
@@ -157,6 +158,7 @@ pub use telemetry::activity::{Status, Times};
 pub use telemetry::allocator::CountingAlloc;
 pub use telemetry::buckets::Distribution;
 pub use telemetry::counters::Counters;
+pub use telemetry::health::{Sign, Vitals};
 pub use telemetry::history::Taken;
 pub use telemetry::latency::{CurrentTask, Latency, LatencySnapshot, TaskLatency};
 pub use telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};

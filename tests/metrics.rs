@@ -350,10 +350,20 @@ fn what_is_no_longer_there_becomes_nan() {
     let smaller: Pool = builder(1).monitoring(Monitoring::off()).into();
     book.publish(&mut publisher, &smaller);
     for (name, value) in book.values() {
-        let read =
-            ["cpu", "core", "memory", "network", "interface", "disk", "mount", "thread", "reading"]
-                .iter()
-                .any(|of| name.starts_with(&format!("filch_{of}_")));
+        let read = [
+            "cpu",
+            "core",
+            "memory",
+            "network",
+            "interface",
+            "disk",
+            "mount",
+            "thread",
+            "health",
+            "reading",
+        ]
+        .iter()
+        .any(|of| name.starts_with(&format!("filch_{of}_")));
         let rate = name.contains("window=");
         let gone = (read || rate || name.contains("worker=\"1\""))
             && book.entries.lock().unwrap()[&name].kind == "gauge";

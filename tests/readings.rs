@@ -5,7 +5,10 @@
 mod common;
 
 use common::*;
-use filch::{Monitoring, Record, Snapshot, Status, ThreadPool, ThreadPoolBuilder, Unavailable};
+use filch::{
+    HealthRules, Monitoring, Record, Sign, Snapshot, Status, ThreadPool, ThreadPoolBuilder,
+    Unavailable,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
@@ -24,7 +27,8 @@ fn alone() -> (MutexGuard<'static, ()>, Dog) {
 const EVERY: Duration = Duration::from_millis(50);
 
 fn often() -> Monitoring {
-    Monitoring::new().cpu(EVERY, 20).memory(EVERY, 20).network(EVERY, 20).disk(EVERY, 20)
+    let monitoring = Monitoring::new().cpu(EVERY, 20).memory(EVERY, 20).network(EVERY, 20);
+    monitoring.disk(EVERY, 20).health_checks(EVERY)
 }
 
 fn pool(monitoring: Monitoring) -> ThreadPool {
@@ -407,6 +411,67 @@ fn a_wait_within_blocking_ends_and_the_worker_is_blocked_still() {
     assert_eq!(inside.join().unwrap(), (Status::Blocked, Status::Running));
 }
 
+#[test]
+fn a_workers_health_is_checked_and_its_reasons_are_named() {
+    let _alone = alone();
+    let rules = HealthRules::new().without(Sign::Memory).rule(Sign::Inactive, 0.05, 0.25);
+    let builder = ThreadPoolBuilder::new().num_threads(2).panic_handler(|_| ());
+    let pool = builder.monitoring(often().health(rules)).build().unwrap();
+    let score = |worker: &filch::WorkerSnapshot| worker.health.score;
+    // Both sleep for longer than that.
+    let idle = wait_for(&pool, |now| now.workers.iter().all(|worker| score(worker) == Ok(0.75)));
+    for worker in &idle.workers {
+        assert_eq!(worker.reasons, [Sign::Inactive]);
+        assert!(worker.health.inactive.unwrap() > 0.05 && worker.health_age.is_some());
+        assert!(worker.health.memory.is_ok() && worker.health.run_delay.is_ok());
+    }
+    assert!(idle.to_string().contains("health 0.8 [Inactive]"), "{idle}");
+    // One of them fails all the time, and is slow.
+    let stop = Arc::new(Gate::default());
+    let theirs = Arc::clone(&stop);
+    pool.spawn(move || {
+        while !theirs.is_open() {
+            let task = filch::spawn_handle(|| explode("as planned"));
+            assert!(task.join().is_err());
+            filch::yield_now();
+        }
+    });
+    let ill = wait_for(&pool, |now| {
+        now.workers.iter().any(|worker| worker.reasons.contains(&Sign::ErrorRate))
+    });
+    stop.open();
+    let ill = ill.workers.iter().find(|worker| worker.reasons.contains(&Sign::ErrorRate)).unwrap();
+    assert!(ill.health.error_rate.unwrap() > 0.1 && ill.health.score.unwrap() <= 0.9);
+    assert!(ill.health.cpu.is_ok_and(|cpu| cpu > 0.0));
+}
+
+#[test]
+fn a_panic_has_health_checked_at_once_but_not_again_and_again() {
+    let _alone = alone();
+    let hour = Duration::from_secs(3600);
+    let monitoring = Monitoring::new().cpu(hour, 9).memory(hour, 9).health_checks(hour);
+    let builder = ThreadPoolBuilder::new().num_threads(1).panic_handler(|_| ());
+    let pool = builder.monitoring(monitoring).build().unwrap();
+    let age = |snapshot: &Snapshot| worker(snapshot, 0).health_age;
+    wait_for(&pool, |snapshot| age(snapshot).is_some());
+    for _ in 0..1000 {
+        pool.spawn(|| explode("as planned"));
+    }
+    // Not before a second has gone by since the first.
+    let then = wait_for(&pool, |snapshot| worker(snapshot, 0).health.error_rate == Ok(1.0));
+    assert!(age(&then).unwrap() < Duration::from_secs(60));
+    assert!(worker(&then, 0).reasons.contains(&Sign::ErrorRate));
+    // All at one time: none of what has happened meanwhile is looked at in the next second.
+    let first = pool.snapshot();
+    pool.spawn(|| explode("as planned"));
+    std::thread::sleep(Duration::from_millis(300));
+    let second = pool.snapshot();
+    let between = second.at.duration_since(first.at).unwrap();
+    if between < Duration::from_millis(600) {
+        assert!(age(&second) >= age(&first), "checked again within {between:?}");
+    }
+}
+
 trait Now {
     fn now(&self, status: Status) -> usize;
 }
@@ -438,7 +503,6 @@ fn a_busy_worker_is_busy_to_the_kernel_too() {
     assert!(snapshot.pool.utilisation.minute.unwrap() > 0.0);
     let folder = format!("/proc/self/task/{}/status", busy.tid.unwrap());
     assert!(std::fs::read_to_string(folder).unwrap().contains("voluntary_ctxt_switches"));
-    // Of the checks every 30 seconds the first one has been.
     assert!(busy.thread.voluntary_switches.is_ok() && busy.thread.minor_faults.is_ok());
     gate.open();
 }

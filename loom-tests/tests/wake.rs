@@ -5,6 +5,7 @@
 
 #![cfg(loom)]
 
+use filch::WaitPolicy;
 use filch::protocols::blocked::Blocked;
 use filch::protocols::count_latch::CountLatch;
 use filch::protocols::fence::without_light_fences;
@@ -14,10 +15,9 @@ use filch::protocols::latch::Latch;
 use filch::protocols::loan::Loan;
 use filch::protocols::local::{Deques, Local};
 use filch::protocols::parker::Parker;
-use filch::protocols::shared::{Job, Post, Shared};
+use filch::protocols::shared::{Insight, Job, Post, Shared};
 use filch::protocols::watch::Watch;
 use filch::protocols::{Frame, FrameRef, HeapJob, JobRef, ScopeJob, StackJob};
-use filch::{Unavailable, WaitPolicy};
 use loom::thread::{self, JoinHandle};
 use loom_tests::check;
 use std::io;
@@ -36,8 +36,7 @@ fn workers<const WORKERS: usize>(max: usize, watch: Option<Duration>) -> [Local;
         policy,
         Watch::new(watch),
         handlers,
-        Err(Unavailable::Off),
-        0,
+        Insight::default(),
     ));
     shared.staffed.store(WORKERS, loom::sync::atomic::Ordering::Relaxed);
     let mut index = 0..WORKERS;

@@ -2,6 +2,7 @@
 
 use crate::telemetry::activity::Status;
 use crate::telemetry::counters::Counters;
+use crate::telemetry::health::Vitals;
 use crate::telemetry::latency::Latency;
 use crate::telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
 use crate::telemetry::record::{Field, Record, Unit};
@@ -26,7 +27,7 @@ pub struct Group {
 pub type Row = (String, Vec<Fact<f64>>);
 
 /// All but the latencies.
-pub static GROUPS: [Group; 15] = [
+pub static GROUPS: [Group; 16] = [
     Group { prefix: "", label: None, fields: &POOL, rows: pool },
     Group {
         prefix: "",
@@ -50,6 +51,9 @@ pub static GROUPS: [Group; 15] = [
     },
     each::<Thread>(Thread::NAME, "worker", |snapshot| {
         each_worker(snapshot, |worker| worker.thread.values())
+    }),
+    each::<Vitals>(Vitals::NAME, "worker", |snapshot| {
+        each_worker(snapshot, |worker| worker.health.values())
     }),
     Group { prefix: "reading", label: Some("reading"), fields: &READINGS, rows: ages },
     all::<Cpu>(|snapshot| one(snapshot.cpu.current.values())),
@@ -124,20 +128,26 @@ fn statuses(snapshot: &Snapshot) -> Vec<Row> {
     Status::ALL.map(row).into()
 }
 
-const WORKER: [Field; 6] = [
+const WORKER: [Field; 7] = [
     gauge("in_status", Unit::Seconds, "For how long the worker has been about what it is about."),
     total("busy_time", "Time that the worker has spent on tasks."),
     total("searching_time", "Time that the worker has looked for something to do."),
     total("parked_time", "Time that the worker has slept, with nothing to do."),
     total("blocked_time", "Time that the worker has slept in the midst of a task."),
     gauge("queued", Unit::Count, "Tasks and exposed frames of joins in the worker's queues."),
+    gauge(
+        "memory",
+        Unit::Bytes,
+        "Bytes that the worker has allocated and not freed, if CountingAlloc is the global allocator.",
+    ),
 ];
 
 fn about(worker: &WorkerSnapshot) -> Vec<Fact<f64>> {
     let times = &worker.times;
     let times = [worker.in_status, times.busy, times.searching, times.parked, times.blocked];
     let times = times.iter().map(Duration::as_secs_f64);
-    times.chain([worker.queued as f64]).map(Ok).collect()
+    let counts = [Ok(worker.queued as f64), worker.memory.map(|bytes| bytes as f64)];
+    times.map(Ok).chain(counts).collect()
 }
 
 const READINGS: [Field; 1] =

@@ -7,6 +7,7 @@ pub mod file;
 #[cfg(all(any(test, fuzzing), not(loom), not(miri)))]
 #[cfg_attr(fuzzing, allow(dead_code, reason = "tests use all of it"))]
 pub mod fixture;
+pub mod health;
 pub mod kernel;
 pub mod memory;
 pub mod monitoring;

@@ -1,5 +1,6 @@
 //! What a pool reads of its machine, and how often.
 
+use crate::policy::health::HealthRules;
 use crate::telemetry::readings::Lengths;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct Monitoring {
     pub(crate) memory: Series,
     pub(crate) network: Series,
     pub(crate) disk: Series,
+    pub(crate) health: HealthRules,
+    pub(crate) health_checks: Duration,
     pub(crate) network_capacity: Option<f64>,
     pub(crate) mounts: Vec<PathBuf>,
     pub(crate) root: PathBuf,
@@ -65,6 +68,8 @@ impl Monitoring {
             memory: every(5),
             network: every(10),
             disk: every(30),
+            health: HealthRules::new(),
+            health_checks: Duration::from_secs(30),
             network_capacity: None,
             mounts: vec!["/".into()],
             root: "/".into(),
@@ -112,6 +117,19 @@ impl Monitoring {
         self
     }
 
+    /// By what the health of workers is judged. Default: [`HealthRules::new`].
+    pub fn health(mut self, rules: HealthRules) -> Self {
+        self.health = rules;
+        self
+    }
+
+    /// How often it is, with the next reading of the CPUs: at once, but at most once a second, after a panic and
+    /// when a worker has been found asleep in the midst of a task. Default: 30 seconds. Below 10 ms is an error when the pool is built.
+    pub fn health_checks(mut self, every: Duration) -> Self {
+        self.health_checks = every;
+        self
+    }
+
     /// What the network can carry, in bytes a second each way. Default: what the drivers say, if
     /// they do. Anything but a positive number is an error when the pool is built.
     pub fn network_capacity(mut self, bytes_per_second: f64) -> Self {
@@ -152,6 +170,13 @@ impl Monitoring {
                 ));
             }
         }
+        if self.health_checks < SHORTEST {
+            let every = self.health_checks;
+            return Some(format!("checks health every {every:?}; the least is {SHORTEST:?}"));
+        }
+        if let Some(fault) = self.health.fault() {
+            return Some(fault);
+        }
         let capacity = self.network_capacity.unwrap_or(1.0);
         (!capacity.is_finite() || capacity <= 0.0).then(|| {
             format!(
@@ -179,7 +204,8 @@ impl Default for Monitoring {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{MOST_READINGS, Monitoring, SHORTEST};
+    use super::{HealthRules, MOST_READINGS, Monitoring, SHORTEST};
+    use crate::telemetry::health::Sign;
     use std::path::PathBuf;
     use std::time::Duration;
 
@@ -202,6 +228,9 @@ mod tests {
         assert!(fault(new().cpu(Duration::ZERO, 1)).contains("cpu every 0ns"));
         assert!(fault(new().memory(SHORTEST, 0)).contains("0 readings of memory"));
         assert!(fault(new().network(SHORTEST, MOST_READINGS + 1)).contains("of network"));
+        assert!(fault(new().health_checks(Duration::ZERO)).contains("health every 0ns"));
+        let rules = HealthRules::new().rule(Sign::Cpu, f64::NAN, 0.1);
+        assert!(fault(new().health(rules)).contains("Cpu above NaN"));
         assert_eq!(new().disk(SHORTEST, MOST_READINGS).fault(), None);
         for capacity in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(fault(new().network_capacity(capacity)).contains("network_capacity"));

@@ -1,5 +1,6 @@
 //! Floor 4: pure decisions. Numbers in, a decision out; no threads, no clocks.
 
+pub mod health;
 pub mod idleness;
 pub mod ladder;
 pub mod patience;

@@ -17,7 +17,7 @@ use crate::sync::{self, Ordering};
 use crate::telemetry::readings::Readings;
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::worker::local::{Deques, Local};
-use crate::worker::shared::Shared;
+use crate::worker::shared::{Insight, Shared};
 use crate::worker::watch::Watch;
 use std::io;
 use std::path::Path;
@@ -73,18 +73,14 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         let deques: Vec<_> = (0..workers).map(|_| Deques::default()).collect();
         let handlers = std::mem::take(&mut self.handlers);
         let governed = self.monitoring.on && S::MAY_HIRE && MONITORED;
-        let readings = self.readings(governed, max)?;
+        let insight = Insight {
+            readings: self.readings(governed, max)?,
+            one_in: self.monitoring.latency,
+            rules: self.monitoring.health.clone(),
+        };
         // Of no use where nobody can take the place of whom it finds.
         let watch = Watch::new(self.detect_blocking.filter(|_| max > workers));
-        let shared = Shared::new(
-            &deques,
-            max,
-            self.wait_policy,
-            watch,
-            handlers,
-            readings,
-            self.monitoring.latency,
-        );
+        let shared = Shared::new(&deques, max, self.wait_policy, watch, handlers, insight);
         let shared = Arc::new(shared);
         self.record(&shared)?;
         let crew = Arc::new(Crew::new(self.stack_size));

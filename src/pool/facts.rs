@@ -60,7 +60,11 @@ impl ThreadPool {
         let workers = shared.roster().map(worker).collect();
         let latencies: Vec<_> = shared.workers().map(|worker| &worker.latencies).collect();
         let latency = LatencySnapshot::new(shared.one_in, &latencies, &shared.labels, tick);
-        Snapshot::new(pool, workers, latency, self.readings())
+        let mut snapshot = Snapshot::new(pool, workers, latency, self.readings());
+        for worker in &mut snapshot.workers {
+            worker.reasons = shared.rules.reasons(&worker.health).collect();
+        }
+        snapshot
     }
 
     /// How long tasks took that were timed, in nanoseconds, since the pool was built; or workers to

@@ -42,6 +42,12 @@ impl Buckets {
         Self { counts: (0..BUCKETS).map(|_| Count::default()).collect(), sum: AtomicU64::new(0) }
     }
 
+    /// How many lengths there are, and their sum.
+    pub fn count_and_sum(&self) -> (u64, u64) {
+        let count = self.counts.iter().map(Count::read).sum();
+        (count, self.sum.load(Ordering::Relaxed))
+    }
+
     /// For one thread.
     #[inline]
     pub fn record(&self, ticks: u64) {

@@ -71,6 +71,13 @@ impl Latencies {
         self.wake.get_or_init(Buckets::new).record(ticks);
     }
 
+    /// How many tasks have been timed, and the sum of their response times, modulo 2^64.
+    pub fn responses(&self) -> (u64, u64) {
+        self.buckets(Latency::ResponseTime, None)
+            .map(Buckets::count_and_sum)
+            .fold((0, 0), |(count, sum), (more, longer)| (count + more, sum.wrapping_add(longer)))
+    }
+
     /// Those of tasks of one class, or of all.
     fn buckets(&self, latency: Latency, class: Option<Class>) -> impl Iterator<Item = &Buckets> {
         let tasks = match class {

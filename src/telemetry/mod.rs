@@ -5,6 +5,7 @@ pub mod allocator;
 pub mod buckets;
 pub mod counters;
 pub mod event;
+pub mod health;
 pub mod history;
 pub mod labels;
 pub mod latency;

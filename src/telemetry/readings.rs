@@ -1,5 +1,6 @@
 //! All readings of a pool's monitors: written by one thread, read by any.
 
+use crate::telemetry::health::Vitals;
 use crate::telemetry::history::{History, Table};
 use crate::telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
 use crate::telemetry::record::Record;
@@ -19,6 +20,7 @@ pub struct Readings {
     /// As often as those of the CPUs, and as many.
     pub work: History<Work>,
     pub threads: Table<Thread>,
+    pub health: Table<Vitals>,
     pub cpu: History<Cpu>,
     pub cores: Table<Core>,
     pub memory: History<Memory>,
@@ -46,6 +48,7 @@ impl Readings {
             start: Instant::now(),
             work: History::new(lengths.cpu),
             threads: Table::new(threads.min(THREADS)),
+            health: Table::new(threads.min(THREADS)),
             cpu: History::new(lengths.cpu),
             cores: Table::new(cores.min(CORES)),
             memory: History::new(lengths.memory),

@@ -1,5 +1,6 @@
 //! What is known of a pool and its machine at one time, for people and programs to read.
 
+use crate::telemetry::health::Vitals;
 use crate::telemetry::history::{At, Key, Taken};
 use crate::telemetry::latency::LatencySnapshot;
 use crate::telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
@@ -100,6 +101,14 @@ impl Snapshot {
             let thread = threads.iter().find(|row| row.0 == worker.index);
             worker.thread = thread.map_or_else(|| Thread::unavailable(none), |row| row.1);
             worker.thread_age = thread.and(age);
+        }
+        let vitals = readings.ok().and_then(|readings| readings.health.rows());
+        let age = vitals.as_ref().map(|&At(then, _)| clock.now.saturating_sub(then));
+        let vitals = keyed(vitals, Key::as_number);
+        for worker in &mut workers {
+            let vitals = vitals.iter().find(|row| row.0 == worker.index);
+            worker.health = vitals.map_or_else(|| Vitals::unavailable(none), |row| row.1);
+            worker.health_age = vitals.and(age);
         }
         workers.sort_by_key(|worker| (worker.status, worker.index));
         let cores = readings.ok().and_then(|readings| readings.cores.rows());

@@ -2,6 +2,7 @@
 
 use crate::telemetry::activity::{Seen, Status, Times};
 use crate::telemetry::counters::Counters;
+use crate::telemetry::health::{Sign, Vitals};
 use crate::telemetry::history::Taken;
 use crate::telemetry::latency::{CurrentTask, TaskLatency};
 use crate::telemetry::record::Record;
@@ -124,6 +125,13 @@ pub struct WorkerSnapshot {
     pub thread: Thread,
     /// How long ago; `None` if it hasn't yet.
     pub thread_age: Option<Duration>,
+    /// Its health at the last check, and what that is judged by. Not of the thread of
+    /// [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread).
+    pub health: Vitals,
+    /// What took something off it.
+    pub reasons: Vec<Sign>,
+    /// How long ago that was; `None` if it hasn't been checked.
+    pub health_age: Option<Duration>,
 }
 
 impl WorkerSnapshot {
@@ -143,6 +151,9 @@ impl WorkerSnapshot {
             latency: TaskLatency::default(),
             thread: Thread::unavailable(Unavailable::NotYet),
             thread_age: None,
+            health: Vitals::unavailable(Unavailable::NotYet),
+            reasons: Vec::new(),
+            health_age: None,
         }
     }
 
@@ -195,6 +206,12 @@ impl fmt::Display for WorkerSnapshot {
         }
         if let Some(cpu) = self.pinned_to {
             write!(f, " on CPU {cpu}")?;
+        }
+        if let Ok(score) = self.health.score {
+            write!(f, ", health {score:.1}")?;
+        }
+        if !self.reasons.is_empty() {
+            write!(f, " {:?}", self.reasons)?;
         }
         if let Some(CurrentTask { label: Some(label), running_for }) = self.task {
             write!(f, ", {label} for {:.3} s", running_for.as_secs_f64())?;

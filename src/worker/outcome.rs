@@ -1,6 +1,7 @@
-//! Tasks that fail.
+//! Tasks that fail, and what comes of that.
 
 use crate::job::Payload;
+use crate::sync::statistic::Ordering;
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use crate::worker::span;
@@ -10,12 +11,31 @@ impl Shared {
     pub fn task_panicked(&self, payload: &Payload) {
         self.count_failure();
         span::panicked(payload);
+        self.ask_for_check();
     }
 
     /// A task of this pool has returned an error, on this thread.
     pub fn task_failed(&self) {
         self.count_failure();
         span::failed();
+    }
+
+    /// Something has happened that says of workers' health.
+    pub(super) fn ask_for_check(&self) {
+        // One call for many, until it is answered.
+        if self.check_wanted.swap(1, Ordering::Relaxed) == 0 {
+            self.governor.get().inspect(|governor| governor.unpark());
+        }
+    }
+
+    /// For the governor.
+    pub fn wants_check(&self) -> bool {
+        self.check_wanted.load(Ordering::Relaxed) > 0
+    }
+
+    /// For the governor, before it looks: what happens from here on asks again.
+    pub fn check_begins(&self) {
+        self.check_wanted.store(0, Ordering::Relaxed);
     }
 
     fn count_failure(&self) {

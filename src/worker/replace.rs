@@ -14,6 +14,7 @@ impl Shared {
     pub fn stall(&self, worker: usize) {
         if self.worker(worker).presence.stall(self.is_spare(worker)) == Due::Leave {
             self.common.stalls.bump_shared();
+            self.ask_for_check();
             self.leave_seat();
             self.raise_hunger();
             heavy_fence();

@@ -1,6 +1,7 @@
 //! What all workers of a pool may touch.
 
 use crate::job::{FrameRef, JobRef, ScopeJobRef};
+use crate::policy::health::HealthRules;
 use crate::policy::wait::WaitPolicy;
 use crate::primitive::event_count::EventCount;
 use crate::primitive::gate::Gate;
@@ -8,12 +9,12 @@ use crate::primitive::seats::Seats;
 use crate::queue::injector::Injector;
 use crate::queue::misfits::Misfits;
 use crate::sync::clock::Clock;
-use crate::sync::global;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering, Thread};
+use crate::sync::{global, statistic};
 use crate::telemetry::counters::WorkerCounters;
 use crate::telemetry::labels::Labels;
 use crate::telemetry::readings::Readings;
-use crate::telemetry::unavailable::Fact;
+use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::worker::handlers::{Handlers, Recording};
 use crate::worker::local::{Deques, Local};
 use crate::worker::remote::Remote;
@@ -36,6 +37,21 @@ pub enum Job {
     Scoped(ScopeJobRef<Local>),
     /// Nobody waits for it, or it is a part of a broadcast.
     Task(JobRef<Local>),
+}
+
+/// What a pool is to know of itself.
+pub struct Insight {
+    pub readings: Fact<Readings>,
+    /// One task in so many is timed; 0: none.
+    pub one_in: u32,
+    pub rules: HealthRules,
+}
+
+impl Default for Insight {
+    /// Nothing.
+    fn default() -> Self {
+        Self { readings: Err(Unavailable::Off), one_in: 0, rules: HealthRules::default() }
+    }
 }
 
 /// What a pool starts threads for when it has been built.
@@ -90,10 +106,14 @@ pub struct Shared {
     pub clock: Clock,
     /// One task in so many is timed; 0: none.
     pub one_in: u32,
+    /// By what the workers' health is judged.
+    pub rules: HealthRules,
     pub labels: Labels,
     /// Set before the first worker begins, if what they do is recorded.
     pub recording: OnceLock<Recording>,
     pub readings: Fact<Readings>,
+    /// Whether the health of the workers is to be looked at out of turn.
+    pub(super) check_wanted: statistic::AtomicU64,
     /// The thread that writes them, if there is one: to be woken at the end.
     pub governor: OnceLock<Thread>,
     pub id: usize,
@@ -108,9 +128,9 @@ impl Shared {
         wait_policy: WaitPolicy,
         watch: Watch,
         handlers: Handlers,
-        readings: Fact<Readings>,
-        one_in: u32,
+        insight: Insight,
     ) -> Self {
+        let Insight { readings, one_in, rules } = insight;
         static NEXT_ID: global::AtomicUsize = global::AtomicUsize::new(0);
         let exceptions = usize::from(!watch.is_armed());
         let remotes = deques.iter().enumerate();
@@ -137,9 +157,11 @@ impl Shared {
             common: CachePadded::default(),
             clock: Clock::new(),
             one_in,
+            rules,
             labels: Labels::new(),
             recording: OnceLock::new(),
             readings,
+            check_wanted: statistic::AtomicU64::new(0),
             governor: OnceLock::new(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
         }

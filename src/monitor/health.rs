@@ -1,0 +1,110 @@
+//! The vital signs of workers, from what is counted of them and of their threads.
+
+use crate::monitor::rate::{Grown, Growth, share};
+use crate::telemetry::activity::Status;
+use crate::telemetry::health::Vitals;
+use crate::telemetry::history::Key;
+use crate::telemetry::record::Record;
+use crate::telemetry::unavailable::{Fact, Unavailable};
+use crate::telemetry::work::Thread;
+use crate::worker::remote::Remote;
+use crate::worker::shared::Shared;
+use std::time::Duration;
+
+#[derive(Default)]
+pub struct HealthMonitor {
+    /// By index.
+    workers: Vec<Patient>,
+    rows: Vec<(Key, Vitals)>,
+    /// Of tasks' response times, in ticks: for the median.
+    means: Vec<f64>,
+}
+
+/// What a worker was like at the last check.
+#[derive(Default)]
+struct Patient {
+    cpu: Growth,
+    busy: Growth,
+    run_delay: Growth,
+    involuntary_switches: Growth,
+    major_faults: Growth,
+    tasks: Growth,
+    failures: Growth,
+    responses: Growth,
+    response_time: Growth,
+    /// Of its response times since then, if there were any.
+    mean: Option<f64>,
+}
+
+impl HealthMonitor {
+    /// Looks at the workers whose threads these are.
+    pub fn check(
+        &mut self,
+        at: Duration,
+        shared: &Shared,
+        threads: &[(Key, Thread)],
+        memory: Fact<f64>,
+    ) -> &[(Key, Vitals)] {
+        self.rows.clear();
+        self.means.clear();
+        for (key, thread) in threads {
+            let index = key.as_number();
+            if self.workers.len() <= index {
+                self.workers.resize_with(index + 1, Patient::default);
+            }
+            let patient = &mut self.workers[index];
+            let mut vitals = patient.examine(at, shared.worker(index), shared, thread);
+            vitals.memory = memory;
+            self.rows.push((*key, vitals));
+            self.means.extend(patient.mean);
+        }
+        self.means.sort_unstable_by(f64::total_cmp);
+        let median = self.means.get(self.means.len() / 2).copied().filter(|&median| median > 0.0);
+        for (key, vitals) in &mut self.rows {
+            let mean = self.workers[key.as_number()].mean;
+            let slowness = mean.zip(median).map(|(mean, median)| mean / median);
+            vitals.slowness = slowness.ok_or(Unavailable::NotYet);
+            vitals.score = Ok(shared.rules.score(vitals));
+        }
+        &self.rows
+    }
+}
+
+fn nanoseconds(seconds: Fact<f64>) -> Fact<u64> {
+    seconds.map(|seconds| (seconds * 1e9) as u64)
+}
+
+impl Patient {
+    fn examine(
+        &mut self,
+        at: Duration,
+        worker: &Remote,
+        shared: &Shared,
+        thread: &Thread,
+    ) -> Vitals {
+        let seen = worker.seen(shared.clock.elapsed());
+        let mut vitals = Vitals::unavailable(Unavailable::NotYet);
+        let seconds = |nanoseconds: f64| nanoseconds / 1e9;
+        vitals.cpu = self.cpu.rate(at, nanoseconds(thread.cpu_time)).map(seconds);
+        let busy = self.busy.rate(at, Ok(seen.times.busy.as_nanos() as u64)).map(seconds);
+        vitals.cpu_off_tasks = vitals.cpu.and_then(|cpu| Ok((cpu - busy?).max(0.0)));
+        vitals.inactive = Ok(match seen.status {
+            Status::Parked => shared.clock.elapsed().saturating_sub(seen.since).as_secs_f64(),
+            _ => 0.0,
+        });
+        vitals.run_delay = self.run_delay.rate(at, nanoseconds(thread.run_delay)).map(seconds);
+        vitals.involuntary_switches =
+            self.involuntary_switches.rate(at, thread.involuntary_switches);
+        vitals.major_faults = self.major_faults.rate(at, thread.major_faults);
+        let tasks = self.tasks.by(at, Ok(worker.counters.tasks.read()));
+        let failures = self.failures.by(at, Ok(worker.counters.failures.read()));
+        // A failure is counted before its task.
+        vitals.error_rate =
+            tasks.and_then(|tasks| Ok(share(failures?.by, tasks.by.max(1)).min(1.0)));
+        let (count, time) = worker.latencies.responses();
+        let (count, time) = (self.responses.by(at, Ok(count)), self.response_time.by(at, Ok(time)));
+        let mean = |count: Grown| Some(time.ok()?.by as f64 / count.by as f64);
+        self.mean = count.ok().filter(|count| count.by > 0).and_then(mean);
+        vitals
+    }
+}
