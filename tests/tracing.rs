@@ -37,6 +37,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Listener {
         let mut fields = Fields::from([("name", span.name().to_owned())]);
         fields.extend(span.parent().map(|parent| ("parent", parent.name().to_owned())));
         attributes.record(&mut Collect(&mut fields));
+        assert!(fields.get("label").is_none_or(|label| label != "unwelcome"), "unwelcome");
         span.extensions_mut().insert(fields);
     }
 
@@ -53,8 +54,8 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Listener {
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
-        let fields = context.span(&id).unwrap().extensions_mut().remove::<Fields>().unwrap();
-        self.0.lock().unwrap().push(fields);
+        let fields = context.span(&id).unwrap().extensions_mut().remove::<Fields>();
+        self.0.lock().unwrap().extend(fields);
     }
 }
 
@@ -145,7 +146,9 @@ fn tasks_without_labels_and_calls_have_spans_too() {
     common::wait_until(|| notes("parent", "call").len() == 1);
     // The task is submitted by the call.
     let within = || notes("parent", "task").into_iter().filter(|note| !note.contains_key("label"));
-    common::wait_until(|| within().any(|note| note["outcome"] == "ok"));
+    common::wait_until(|| {
+        within().any(|note| note.get("outcome").is_some_and(|outcome| outcome == "ok"))
+    });
 }
 
 #[test]
@@ -156,4 +159,19 @@ fn workers_begin_and_end() {
     assert!(told(started) > 0);
     drop(pool);
     assert!(told(stopped) > 0);
+}
+
+#[test]
+fn a_subscriber_that_panics_keeps_no_pool_and_no_scope_from_its_end() {
+    let pool = pool();
+    let refused = [
+        common::panic_of(|| pool.spawn_named("unwelcome", || ())),
+        common::panic_of(|| {
+            pool.in_place_scope(|scope| scope.spawn_named("unwelcome", |_| unreachable!()));
+        }),
+        common::panic_of(|| pool.install(|| filch::spawn_named("unwelcome", || ()))),
+    ];
+    assert_eq!(refused, ["unwelcome"; 3]);
+    pool.spawn_handle(|| ()).join().unwrap();
+    pool.shutdown().unwrap();
 }

@@ -130,15 +130,21 @@ impl<'scope> Core<'scope> {
     where
         W: FnOnce() + Send + 'scope,
     {
+        if self.shared.is_notable(current, label) {
+            return self.noted(current, label, work);
+        }
+        self.count(current);
+        // SAFETY: the scope waits for it, and so does what it borrows.
+        unsafe { ScopeJob::boxed(&self.latch, move |_: &Local| work()) }
+    }
+
+    /// One task more.
+    #[inline(always)]
+    fn count(&self, current: Option<&Local>) {
         match current {
             Some(local) if local.returns() => local.credits.spawned(&self.latch),
             _ => self.latch.spawned(1, 1),
         }
-        if self.shared.is_notable(current, label) {
-            return self.noted(current, label, work);
-        }
-        // SAFETY: the scope waits for it, and so does what it borrows.
-        unsafe { ScopeJob::boxed(&self.latch, move |_: &Local| work()) }
     }
 
     /// Apart, so that the usual case is compiled as if it were the only one.
@@ -153,7 +159,10 @@ impl<'scope> Core<'scope> {
     where
         W: FnOnce() + Send + 'scope,
     {
-        match self.shared.submission(current, label) {
+        let submission = self.shared.submission(current, label);
+        // Not before: that may call a subscriber of `tracing`, which may panic.
+        self.count(current);
+        match submission {
             // SAFETY: as in `job`.
             None => unsafe { ScopeJob::boxed(&self.latch, move |_: &Local| work()) },
             // SAFETY: as above.

@@ -213,16 +213,13 @@ pub fn push<T, J>(
         shared.notify(concerned);
         return Ok(());
     }
-    if !shared.gate.enter() {
-        return Err(Rejected { task });
-    }
+    let Some(_entered) = shared.enter() else { return Err(Rejected { task }) };
     let job = into_job(task, current);
     match current {
         Some(guest) => push_own(guest, job),
         None => push_outside(job),
     }
     shared.notify_from_outside(concerned);
-    shared.leave_gate();
     Ok(())
 }
 

@@ -3,6 +3,17 @@
 use crate::worker::blocked::Blocked;
 use crate::worker::shared::{Job, Shared};
 
+/// A stay inside the gate. Ended on drop: those who are told of a task may panic.
+pub struct Entered<'s>(&'s Shared);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if self.0.gate.leave() {
+            self.0.wake_for_the_end();
+        }
+    }
+}
+
 impl Shared {
     /// Queues a call from outside: someone waits for it.
     pub fn call(&self, call: Job) {
@@ -13,19 +24,13 @@ impl Shared {
     /// Queues work from a thread that isn't one of the pool's own, unless the pool is
     /// shutting down. Returns what `push` does.
     pub fn submit<R>(&self, push: impl FnOnce() -> R) -> Option<R> {
-        if !self.gate.enter() {
-            return None;
-        }
-        let pushed = push();
-        self.leave_gate();
-        Some(pushed)
+        let _entered = self.enter()?;
+        Some(push())
     }
 
-    /// For whoever has entered the gate, once its work is queued.
-    pub fn leave_gate(&self) {
-        if self.gate.leave() {
-            self.wake_for_the_end();
-        }
+    /// Keeps the pool from ending until work is queued, unless it is shutting down.
+    pub fn enter(&self) -> Option<Entered<'_>> {
+        self.gate.enter().then_some(Entered(self))
     }
 
     /// Takes no more work from outside; the pool ends when what it has is done.
