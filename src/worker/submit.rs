@@ -30,7 +30,7 @@ impl Shared {
 
     /// Keeps the pool from ending until work is queued, unless it is shutting down.
     pub fn enter(&self) -> Option<Entered<'_>> {
-        self.gate.enter().then_some(Entered(self))
+        self.gate.enter().then(|| Entered(self))
     }
 
     /// Takes no more work from outside; the pool ends when what it has is done.
