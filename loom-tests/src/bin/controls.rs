@@ -99,7 +99,16 @@ impl Copy {
     fn of(project: &Path) -> Self {
         let root = std::env::temp_dir().join(format!("filch-controls-{}", std::process::id()));
         // What Cargo.toml names must be there, though only the library is built.
-        for part in ["Cargo.toml", "Cargo.lock", "src", "benches", "examples", "loom-tests"] {
+        for part in [
+            "Cargo.toml",
+            "Cargo.lock",
+            "src",
+            "benches",
+            "examples",
+            "loom-tests",
+            "tests",
+            "docs",
+        ] {
             copy(&project.join(part), &root.join(part));
         }
         Self(root)
