@@ -32,7 +32,8 @@ impl ThreadPool {
     }
 
     /// What is known of the pool and its machine: what the pool counts, as it is now, and the last
-    /// readings of its [monitors](crate::Monitoring). Copies all readings that are kept. Never waits.
+    /// readings of its [monitors](crate::Monitoring). Copies all readings that are kept, in 15 microseconds with 2 workers,
+    /// and 53 with 32. Never waits.
     ///
     /// # Examples
     ///
@@ -70,7 +71,7 @@ impl ThreadPool {
     /// How long tasks took that were timed, in nanoseconds, since the pool was built; or workers to
     /// wake. To see what came of a time, subtract the histogram of its beginning.
     ///
-    /// Exact to 3 %. Takes 40 kB and some 10 microseconds, and 2 for each worker.
+    /// Exact to 3 %. Takes 43 kB and a few microseconds.
     ///
     /// # Examples
     ///
