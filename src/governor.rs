@@ -37,7 +37,8 @@ pub struct Governor {
     memory_in_use: Fact<f64>,
 }
 
-/// No more often is a worker's health checked because something has happened.
+/// No more often is a worker's health checked because something has happened, and no sooner is anything
+/// read after a panic.
 const BREATH: Duration = Duration::from_secs(1);
 
 /// When something is to be done next.
@@ -136,33 +137,42 @@ impl Governor {
     pub fn run(mut self, shared: &Shared) {
         let Ok(readings) = &shared.readings else { return };
         while !shared.is_over() {
-            let tick = || self.tick(readings.now(), Some(shared), readings);
-            let next = guarded(&shared.common.lost_readings, tick);
+            let now = readings.now();
+            let tick = || self.tick(now, Some(shared), readings);
+            let next = guarded(&shared.common.lost_readings, now, tick);
             park_timeout(next.saturating_sub(readings.now()));
         }
     }
 }
 
-/// A panic costs one reading: the next tick is at once, and begins with what was due after that.
-fn guarded(lost: &Count, tick: impl FnOnce() -> Duration) -> Duration {
+/// A panic costs one reading: the next tick begins with what was due after that. It isn't at once,
+/// since what panics before anything has been read does so again.
+fn guarded(lost: &Count, now: Duration, tick: impl FnOnce() -> Duration) -> Duration {
     catch_unwind(AssertUnwindSafe(tick)).unwrap_or_else(|_| {
         lost.bump_shared();
-        Duration::ZERO
+        now.saturating_add(BREATH)
     })
 }
 
 #[cfg(all(test, not(loom), not(miri)))]
 mod tests {
     use super::watched::Watched;
-    use super::{Due, guarded};
+    use super::{BREATH, Due, guarded};
+    use crate::job::Payload;
     use crate::monitor::fixture::{Recording, Tree};
+    use crate::policy::wait::WaitPolicy;
     use crate::telemetry::counters::Count;
     use crate::telemetry::snapshot::Snapshot;
     use crate::telemetry::unavailable::Unavailable::{
         Garbled, Missing, NotYet, Unlimited, WentBack,
     };
+    use crate::worker::handlers::Handlers;
+    use crate::worker::local::Deques;
+    use crate::worker::shared::{Insight, Shared};
+    use crate::worker::watch::Watch;
     use std::panic::resume_unwind;
-    use std::time::Duration;
+    use std::thread;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn what_was_missed_is_not_made_up_for() {
@@ -188,17 +198,53 @@ mod tests {
         let tree = Tree::new();
         let Watched { mut governor, readings } = Watched::new(&tree);
         let (lost, now) = (Count::default(), Duration::from_secs(7));
-        let next = guarded(&lost, || {
+        let next = guarded(&lost, now, || {
             assert!(governor.due[0].is(now));
             // Without a message on standard error.
             resume_unwind(Box::new("in the monitor of the CPUs"))
         });
-        assert_eq!((lost.read(), next), (1, Duration::ZERO));
-        let next = guarded(&lost, || governor.tick(now, None, &readings));
+        assert_eq!((lost.read(), next), (1, now + BREATH));
+        let next = guarded(&lost, now, || governor.tick(now, None, &readings));
         assert_eq!((lost.read(), next), (1, now + Duration::from_secs(1)));
         assert_eq!((readings.cpu.all().len(), readings.memory.all().len()), (0, 1));
         governor.tick(next, None, &readings);
         assert_eq!(readings.cpu.all().len(), 1);
+    }
+
+    #[test]
+    fn a_governor_that_panics_at_every_tick_does_so_once_a_breath_and_then_goes_on() {
+        let tree = Tree::new();
+        let Watched { mut governor, readings } = Watched::new(&tree);
+        // No time is so long after that: as long as a check is asked for, each tick panics.
+        governor.checked = Duration::MAX;
+        let insight = Insight { readings: Ok(readings), ..Insight::default() };
+        let (watch, handlers) = (Watch::new(None), Handlers::default());
+        let policy = WaitPolicy::default();
+        let shared = Shared::new(&[Deques::default()], 1, policy, watch, handlers, insight);
+        let payload: Payload = Box::new("of a task");
+        shared.task_panicked(&payload);
+        let lost = || shared.common.lost_readings.read();
+        let taken = || shared.readings.as_ref().unwrap().cpu.all().len();
+        let wait_for = |done: &dyn Fn() -> bool| {
+            let start = Instant::now();
+            while !done() && start.elapsed() < Duration::from_secs(30) {
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        let (many, none, start) = thread::scope(|scope| {
+            let start = Instant::now();
+            let governor = scope.spawn(|| governor.run(&shared));
+            wait_for(&|| lost() > 0);
+            thread::sleep(BREATH / 10);
+            let seen = (lost(), taken(), start);
+            shared.check_begins();
+            wait_for(&|| taken() > 0);
+            shared.gate.close();
+            governor.thread().unpark();
+            seen
+        });
+        assert!((1..=1 + start.elapsed().as_secs()).contains(&many), "{many} panics");
+        assert!(none == 0 && taken() > 0);
     }
 
     fn near(value: Result<f64, crate::Unavailable>, expected: f64) -> bool {
