@@ -72,7 +72,10 @@ impl CpuMonitor {
     fn read_load(&mut self, cpu: &mut Cpu) {
         let text = self.load.read();
         let mut words = words(text.unwrap_or_default());
-        let mut load = || text.and_then(|_| next(&mut words));
+        let mut load = || match text.and_then(|_| next::<f64>(&mut words)) {
+            Ok(load) if load.is_infinite() => Err(Unavailable::Garbled),
+            load => load,
+        };
         (cpu.load_1m, cpu.load_5m, cpu.load_15m) = (load(), load(), load());
     }
 
@@ -168,10 +171,11 @@ impl Shares {
         if all == 0 {
             return Err(Unavailable::NotYet);
         }
-        // Both may go back a little by themselves (proc_stat(5)).
-        let idle = ticks.idle.saturating_sub(before.idle);
-        let io_wait = ticks.io_wait.saturating_sub(before.io_wait);
-        let stolen = ticks.stolen.saturating_sub(before.stolen);
+        // Some go back a little by themselves (proc_stat(5)); others may grow by more than the sum then.
+        let part = |now: u64, then: u64| now.saturating_sub(then).min(all);
+        let idle = part(ticks.idle, before.idle);
+        let io_wait = part(ticks.io_wait, before.io_wait);
+        let stolen = part(ticks.stolen, before.stolen);
         let busy = all.saturating_sub(idle + io_wait + stolen);
         Ok(Self {
             busy: share(busy, all),
@@ -275,7 +279,52 @@ impl Group {
         cpu.throttled_time =
             time.unwrap_or(Err(Unavailable::Missing)).map(|time| time as f64 / 1e9);
         let (periods, throttled) = (self.periods.by(at, periods), self.throttled.by(at, throttled));
-        cpu.throttled =
-            periods.and_then(|periods| throttled.map(|throttled| share(throttled.by, periods.by)));
+        // The kernel counts on between the two lines.
+        cpu.throttled = periods.and_then(|periods| Ok(share(throttled?.by, periods.by).min(1.0)));
+    }
+}
+
+#[cfg(all(test, not(loom), not(miri)))]
+mod tests {
+    use super::{CpuMonitor, Shares, Ticks};
+    use crate::monitor::cgroup::Membership;
+    use crate::monitor::fixture::Tree;
+    use crate::telemetry::unavailable::Unavailable;
+    use std::time::Duration;
+
+    #[test]
+    fn no_share_is_above_one_when_a_count_goes_back() {
+        let mut last = None;
+        let mut shares = |line: &[u8]| Shares::between(&mut last, Ticks::parse(line).unwrap().1);
+        assert!(shares(b"cpu0 0 0 0 200 100 0 0 0").is_err());
+        let shares = shares(b"cpu0 0 0 0 100 0 0 0 300").unwrap();
+        assert_eq!((shares.busy, shares.io_wait, shares.stolen), (0.0, 0.0, 1.0));
+    }
+
+    #[test]
+    fn periods_that_end_during_a_reading_make_no_share_above_one() {
+        let stat = |periods, throttled| format!("nr_periods {periods}\nnr_throttled {throttled}\n");
+        let tree = Tree::new()
+            .file("/proc/self/cgroup", "0::/\n")
+            .file("/proc/self/mountinfo", "1 2 0:3 / /cg rw - cgroup2 cgroup2 rw\n")
+            .file("/cg/cpu.stat", stat(100, 50));
+        let stay = Membership::new(tree.root()).stay();
+        let mut monitor = CpuMonitor::new(tree.root(), 1);
+        let mut throttled = |second| {
+            monitor.read(Duration::from_secs(second), stay, Err(Unavailable::NotYet)).throttled
+        };
+        assert_eq!(throttled(1), Err(Unavailable::NotYet));
+        tree.write("/cg/cpu.stat", stat(110, 61));
+        assert_eq!(throttled(2), Ok(1.0));
+    }
+
+    #[test]
+    fn a_load_without_end_is_garbled() {
+        let tree = Tree::new().file("/proc/loadavg", "0.50 1e999 x");
+        let stay = Membership::new(tree.root()).stay();
+        let mut monitor = CpuMonitor::new(tree.root(), 1);
+        let cpu = monitor.read(Duration::ZERO, stay, Err(Unavailable::NotYet));
+        let garbled = Err(Unavailable::Garbled);
+        assert_eq!((cpu.load_1m, cpu.load_5m, cpu.load_15m), (Ok(0.5), garbled, garbled));
     }
 }
