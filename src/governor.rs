@@ -156,7 +156,7 @@ fn guarded(lost: &Count, now: Duration, tick: impl FnOnce() -> Duration) -> Dura
 
 #[cfg(all(test, not(loom), not(miri)))]
 mod tests {
-    use super::watched::Watched;
+    use super::watched::{Watched, nonsense};
     use super::{BREATH, Due, guarded};
     use crate::job::Payload;
     use crate::monitor::fixture::{Recording, Tree};
@@ -187,7 +187,7 @@ mod tests {
 
     fn replay(recording: &str) -> Vec<Snapshot> {
         let (mut watched, mut snapshots) = (None, Vec::new());
-        Recording::parse(recording).unwrap().play(|at, tree| {
+        Recording::parse(recording.as_bytes()).unwrap().play(|at, tree| {
             snapshots.push(watched.get_or_insert_with(|| Watched::new(tree)).at(at));
         });
         snapshots
@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn garbled_files_make_readings_unavailable_and_nothing_else() {
         let text = include_str!("../tests/machines/container-v2.txt");
-        let whole = Recording::parse(text).unwrap();
+        let whole = Recording::parse(text.as_bytes()).unwrap();
         let mut random = 0x2545_f491_4f6c_dd1d_u64;
         let mut next = move |below: usize| {
             random ^= random << 13;
@@ -430,7 +430,7 @@ mod tests {
                     tree.write(path, bytes);
                 }
                 let snapshot = watched.at(at);
-                assert!(!snapshot.to_string().contains("NaN"));
+                assert_eq!(nonsense(&snapshot), [""; 0]);
             });
         }
         let tree = Tree::new().file("/proc/stat", "cpu x\n").file("/proc/loadavg", "one two");

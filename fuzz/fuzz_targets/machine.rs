@@ -1,5 +1,5 @@
 //! A made-up machine, as `scripts/record-machine` prints one, in whose files anything may stand. Nothing
-//! that is read of it makes a monitor panic. `scripts/fuzz` runs this.
+//! that is read of it makes a monitor panic or say what can't be. `scripts/fuzz` runs this.
 
 #![no_main]
 
@@ -12,4 +12,4 @@ const KNOWN: [&str; 3] = [
     include_str!("../../tests/machines/numa-v2.txt"),
 ];
 
-fuzz_target!(|recording: &str| filch::play(recording, &KNOWN));
+fuzz_target!(|recording: &[u8]| filch::play(recording, &KNOWN));

@@ -1,15 +1,21 @@
 //! Made-up machines under a governor, for tests and fuzzing.
 
 use super::Governor;
-#[cfg(fuzzing)]
-use crate::monitor::fixture::Recording;
 use crate::monitor::fixture::Tree;
 use crate::monitor::monitoring::Monitoring;
 use crate::telemetry::latency::LatencySnapshot;
 use crate::telemetry::readings::Readings;
-use crate::telemetry::snapshot::Snapshot;
+use crate::telemetry::record::{Field, Record, Unit};
+use crate::telemetry::snapshot::{Section, Snapshot};
+use crate::telemetry::unavailable::Fact;
 use crate::telemetry::workers::PoolSnapshot;
 use std::time::Duration;
+#[cfg(fuzzing)]
+use {
+    crate::monitor::file::below, crate::monitor::fixture::Recording,
+    crate::monitor::quota::cpu_quota, crate::monitor::thread::ThreadFiles,
+    crate::monitor::threads::WatchedThread, std::sync::OnceLock,
+};
 
 /// A governor of a made-up machine, every reading of which is due at each tick.
 pub struct Watched {
@@ -44,19 +50,61 @@ impl Watched {
     }
 }
 
-/// Reads a machine that somebody has made up, if it has no other files than those in `known`, which is a
-/// recording too. For fuzzing.
+/// The numbers that can't be.
+pub fn nonsense(snapshot: &Snapshot) -> Vec<String> {
+    let Snapshot { cpu, cores, memory, network, interfaces, disk, mounts, .. } = snapshot;
+    let sections = [in_section(cpu), in_section(memory), in_section(network), in_section(disk)];
+    sections
+        .into_iter()
+        .chain(cores.iter().map(|core| in_record(&core.1)))
+        .chain(interfaces.iter().map(|interface| in_record(&interface.1)))
+        .chain(mounts.iter().map(|mount| in_record(&mount.1)))
+        .flatten()
+        .collect()
+}
+
+fn in_section<T: Record>(section: &Section<T>) -> Vec<String> {
+    [section.current, section.average, section.peak].iter().flat_map(in_record).collect()
+}
+
+fn in_record<T: Record>(record: &T) -> Vec<String> {
+    // Shares of what somebody else says, or has measured at other times.
+    let of_other = |name| match T::NAME {
+        "network" => name == "utilisation",
+        _ => ["process_utilisation", "limit_utilisation"].contains(&name),
+    };
+    let unsound = |(field, value): (&Field, Fact<f64>)| {
+        let is_share = field.unit == Unit::Ratio && !of_other(field.name);
+        let most = if is_share { 1.0 } else { f64::MAX };
+        let value = value.ok().filter(|value| !(0.0..=most).contains(value))?;
+        Some(format!("{} {}: {value}", T::NAME, field.name))
+    };
+    T::FIELDS.iter().zip(record.values()).filter_map(unsound).collect()
+}
+
+/// Reads a machine that somebody has made up: its files that are in one of `known`, which are recordings
+/// too, and always the same ones.
 #[cfg(fuzzing)]
-pub fn play(recording: &str, known: &[&str]) {
-    let known = known.iter().filter_map(|known| Recording::parse(known));
-    let known: Vec<_> = known.flat_map(|known| known.paths().collect::<Vec<_>>()).collect();
+pub fn play(recording: &[u8], known: &[&'static str]) {
+    static KNOWN: OnceLock<Vec<&str>> = OnceLock::new();
+    let known = KNOWN.get_or_init(|| {
+        let known = known.iter().filter_map(|known| Recording::parse(known.as_bytes()));
+        known.flat_map(|known| known.paths().collect::<Vec<_>>()).collect()
+    });
     let Some(recording) = Recording::parse(recording) else { return };
-    if !recording.paths().all(|path| known.contains(&path)) {
-        return;
-    }
-    let mut watched = None;
-    recording.play(|at, tree| {
-        let watched = watched.get_or_insert_with(|| Watched::new(tree));
-        assert!(!watched.at(at).to_string().is_empty());
+    let mut machine = None;
+    recording.only(known).play(|at, tree| {
+        let task = || below(tree.root(), "/proc/self/task/7".as_ref());
+        let (watched, files, thread) = machine.get_or_insert_with(|| {
+            (Watched::new(tree), ThreadFiles::below(&task()), WatchedThread::below(&task()))
+        });
+        let snapshot = watched.at(at);
+        assert_eq!(nonsense(&snapshot), [""; 0]);
+        assert!(!snapshot.to_string().is_empty());
+        files.read();
+        thread.read(at, true);
+        assert!(thread.last.values().into_iter().flatten().all(f64::is_finite), "{thread:?}");
+        let quota = cpu_quota(tree.root());
+        assert!(quota.is_none_or(|quota| quota.whole_cpus() > 0 && quota.cpus() > 0.0));
     });
 }

@@ -38,22 +38,23 @@ impl Tree {
 /// A machine as `scripts/record-machine` prints it: `@ seconds`, then what has changed, each file after
 /// `> path`.
 pub struct Recording<'t> {
-    steps: Vec<(Duration, Vec<(&'t str, String)>)>,
+    steps: Vec<(Duration, Vec<(&'t str, Vec<u8>)>)>,
 }
 
 impl<'t> Recording<'t> {
     /// None if the text is none.
-    pub fn parse(text: &'t str) -> Option<Self> {
-        let mut steps = Vec::new();
-        for line in text.lines() {
-            if let Some(seconds) = line.strip_prefix("@ ") {
+    pub fn parse(text: &'t [u8]) -> Option<Self> {
+        let mut steps: Vec<(Duration, Vec<(&str, Vec<u8>)>)> = Vec::new();
+        for line in text.split_inclusive(|&byte| byte == b'\n') {
+            let after = |sign| std::str::from_utf8(line.strip_prefix(sign)?.trim_ascii_end()).ok();
+            if let Some(seconds) = after(b"@ ") {
                 steps.push((Duration::from_secs(seconds.parse::<u32>().ok()?.into()), Vec::new()));
                 continue;
             }
-            let (_, files): &mut (_, Vec<(&str, String)>) = steps.last_mut()?;
-            match line.strip_prefix("> ") {
-                Some(path) => files.push((path, String::new())),
-                None => files.last_mut()?.1.extend([line, "\n"]),
+            let (_, files) = steps.last_mut()?;
+            match after(b"> ") {
+                Some(path) => files.push((path, Vec::new())),
+                None => files.last_mut()?.1.extend(line),
             }
         }
         Some(Self { steps })
@@ -63,6 +64,13 @@ impl<'t> Recording<'t> {
     #[cfg(fuzzing)]
     pub fn paths(&self) -> impl Iterator<Item = &'t str> {
         self.steps.iter().flat_map(|(_, files)| files.iter().map(|file| file.0))
+    }
+
+    /// Without files other than these.
+    #[cfg(fuzzing)]
+    pub fn only(mut self, known: &[&str]) -> Self {
+        self.steps.iter_mut().for_each(|(_, files)| files.retain(|file| known.contains(&file.0)));
+        self
     }
 
     /// Calls `f` with the machine as it was at each time.

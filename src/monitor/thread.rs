@@ -35,7 +35,12 @@ pub struct ThreadFiles {
 
 impl ThreadFiles {
     pub fn new(tid: u32) -> Self {
-        let file = |name| SystemFile::new(&folder(tid), name);
+        Self::below(&folder(tid))
+    }
+
+    /// Those in this folder.
+    pub fn below(folder: &Path) -> Self {
+        let file = |name| SystemFile::new(folder, name);
         Self { schedstat: file("schedstat"), stat: file("stat") }
     }
 

@@ -14,17 +14,19 @@ use std::time::Duration;
 #[derive(Default)]
 pub struct ThreadsMonitor {
     /// By index; none for a worker that has no thread yet.
-    threads: Vec<Option<Watched>>,
+    threads: Vec<Option<WatchedThread>>,
     rows: Vec<(Key, Thread)>,
 }
 
-struct Watched {
+/// What is known of one.
+#[derive(Debug)]
+pub struct WatchedThread {
     schedstat: SystemFile,
     status: SystemFile,
     stat: SystemFile,
     cpu_time: Growth,
     run_delay: Growth,
-    last: Thread,
+    pub last: Thread,
 }
 
 impl ThreadsMonitor {
@@ -42,7 +44,7 @@ impl ThreadsMonitor {
                 self.threads.resize_with(index + 1, || None);
             }
             let new = self.threads[index].is_none();
-            let watched = self.threads[index].get_or_insert_with(|| Watched::new(tid));
+            let watched = self.threads[index].get_or_insert_with(|| WatchedThread::new(tid));
             watched.read(at, all || new);
             self.rows.push((Key::number(index), watched.last));
         }
@@ -50,12 +52,13 @@ impl ThreadsMonitor {
     }
 }
 
-impl Watched {
+impl WatchedThread {
     fn new(tid: u32) -> Self {
         Self::below(&folder(tid))
     }
 
-    fn below(folder: &Path) -> Self {
+    /// By the files in this folder.
+    pub fn below(folder: &Path) -> Self {
         let file = |name| SystemFile::new(folder, name);
         Self {
             schedstat: file("schedstat"),
@@ -67,7 +70,8 @@ impl Watched {
         }
     }
 
-    fn read(&mut self, at: Duration, all: bool) {
+    /// Of the files that cost more only if `all`.
+    pub fn read(&mut self, at: Duration, all: bool) {
         let last = &mut self.last;
         // CPU time and run delay in nanoseconds, and how often it ran
         // (Documentation/scheduler/sched-stats.rst).
@@ -100,7 +104,7 @@ impl Watched {
 
 #[cfg(all(test, not(loom), not(miri)))]
 mod tests {
-    use super::Watched;
+    use super::WatchedThread;
     use crate::monitor::fixture::Tree;
     use crate::telemetry::record::Record;
     use crate::telemetry::unavailable::Unavailable;
@@ -116,7 +120,7 @@ mod tests {
             .file("/schedstat", "2000000000 500000000 17\n")
             .file("/status", "voluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t7\n")
             .file("/stat", STAT);
-        let mut watched = Watched::below(tree.root());
+        let mut watched = WatchedThread::below(tree.root());
         watched.read(Duration::from_secs(1), true);
         let thread = watched.last;
         assert_eq!((thread.cpu_time, thread.run_delay), (Ok(2.0), Ok(0.5)));
@@ -140,7 +144,7 @@ mod tests {
     #[test]
     fn a_thread_that_is_gone_is_missing() {
         let tree = Tree::new();
-        let mut watched = Watched::below(tree.root());
+        let mut watched = WatchedThread::below(tree.root());
         watched.read(Duration::ZERO, true);
         assert_eq!(watched.last, Thread::unavailable(Unavailable::Missing));
     }
