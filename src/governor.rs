@@ -159,6 +159,7 @@ mod tests {
     use super::watched::{Watched, nonsense};
     use super::{BREATH, Due, guarded};
     use crate::job::Payload;
+    use crate::monitor::file::below;
     use crate::monitor::fixture::{Recording, Tree};
     use crate::policy::wait::WaitPolicy;
     use crate::telemetry::counters::Count;
@@ -170,6 +171,7 @@ mod tests {
     use crate::worker::local::Deques;
     use crate::worker::shared::{Insight, Shared};
     use crate::worker::watch::Watch;
+    use std::fs;
     use std::panic::resume_unwind;
     use std::thread;
     use std::time::{Duration, Instant};
@@ -416,8 +418,8 @@ mod tests {
                     "/sys/class/net/eth0/speed",
                     "/proc/diskstats",
                 ] {
-                    let file = crate::monitor::file::below(tree.root(), path.as_ref());
-                    let mut bytes = std::fs::read(&file).unwrap_or_default();
+                    let file = below(tree.root(), path.as_ref());
+                    let mut bytes = fs::read(&file).unwrap_or_default();
                     for _ in 0..next(4) {
                         let at = next(bytes.len());
                         match next(4) {
@@ -456,6 +458,91 @@ mod tests {
         assert_eq!(snapshot.cores.len(), 256);
         for (number, core) in snapshot.cores {
             assert!(near(core.utilisation, number as f64 / 1000.0));
+        }
+    }
+
+    /// Files that are there, but not for the process, as where `/proc` is mounted with `hidepid`.
+    #[cfg(target_os = "linux")]
+    mod hidden {
+        use super::near;
+        use crate::governor::watched::Watched;
+        use crate::monitor::file::below;
+        use crate::monitor::fixture::{Recording, Tree};
+        use crate::telemetry::machine::Network;
+        use crate::telemetry::record::Record;
+        use crate::telemetry::unavailable::Unavailable::{Denied, Missing, Unlimited, Unreadable};
+        use std::os::unix::fs::PermissionsExt;
+        use std::path::Path;
+        use std::time::Duration;
+        use std::{fs, thread};
+
+        /// On a thread that may do what anybody may, and no more, even where the tests are root's.
+        fn as_anybody<R: Send>(read: impl FnOnce() -> R + Send) -> R {
+            let read = || {
+                // SAFETY: it has no preconditions, and is about this thread alone.
+                unsafe { libc::setfsuid(65534) };
+                read()
+            };
+            thread::scope(|scope| scope.spawn(read).join().unwrap())
+        }
+
+        fn set_mode(path: &Path, mode: u32) {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+
+        #[test]
+        fn what_of_the_process_is_hidden_is_named_and_the_rest_is_read() {
+            let (mut watched, mut snapshots) = (None, Vec::new());
+            let text = include_bytes!("../tests/machines/container-v2.txt");
+            Recording::parse(text).unwrap().play(|at, tree| {
+                let path = |path: &str| below(tree.root(), path.as_ref());
+                let watched = watched.get_or_insert_with(|| {
+                    set_mode(&path("/proc/self/status"), 0);
+                    fs::remove_file(path("/proc/self/io")).unwrap();
+                    fs::create_dir(path("/proc/self/io")).unwrap();
+                    fs::remove_file(path("/proc/self/net/dev")).unwrap();
+                    Watched::new(tree)
+                });
+                snapshots.push(as_anybody(|| watched.at(at)));
+            });
+            let (first, second) = (&snapshots[0], &snapshots[1]);
+            if first.memory.current.total == Err(Denied) {
+                return println!("SKIPPED: others may not enter the folder for temporary files");
+            }
+            let (cpu, memory) = (second.cpu.current, second.memory.current);
+            assert_eq!((memory.process_resident, memory.process_peak), (Err(Denied), Err(Denied)));
+            let disk = second.disk.current;
+            assert_eq!((disk.read_bytes, disk.written_bytes), (Err(Unreadable), Err(Unreadable)));
+            assert_eq!((disk.read_rate, disk.write_rate), (Err(Unreadable), Err(Unreadable)));
+            assert_eq!(second.network.current, Network::unavailable(Missing));
+            assert!(second.interfaces.is_empty());
+            assert!(near(cpu.system_utilisation, 0.4) && near(cpu.throttled, 0.5));
+            assert!(cpu.process_cpus.is_ok() && memory.minor_faults.is_ok());
+            assert!(near(memory.utilisation, 0.875) && near(memory.limit_utilisation, 0.75));
+        }
+
+        #[test]
+        fn where_the_process_sees_no_processes_the_machine_is_read() {
+            let tree =
+                Tree::new().file("/proc/stat", "cpu 1 0 1 8 0 0 0 0\n").file("/proc/self/io", "");
+            let own = below(tree.root(), "/proc/self".as_ref());
+            set_mode(&own, 0);
+            let mut watched = Watched::new(&tree);
+            as_anybody(|| watched.at(Duration::ZERO));
+            tree.write("/proc/stat", "cpu 2 0 2 16 0 0 0 0\n");
+            let snapshot = as_anybody(|| watched.at(Duration::from_secs(1)));
+            set_mode(&own, 0o700);
+            if snapshot.cpu.current.system_utilisation == Err(Denied) {
+                return println!("SKIPPED: others may not enter the folder for temporary files");
+            }
+            assert!(near(snapshot.cpu.current.system_utilisation, 0.2));
+            assert_eq!(snapshot.memory.current.process_resident, Err(Denied));
+            assert_eq!(snapshot.disk.current.read_bytes, Err(Denied));
+            assert_eq!(snapshot.network.current, Network::unavailable(Denied));
+            // In which groups it is, nobody knows, and so of no limit.
+            assert_eq!(snapshot.cpu.current.quota, Err(Unlimited));
+            assert_eq!(snapshot.cpu.current.throttled, Err(Missing));
+            assert_eq!(snapshot.memory.current.group_usage, Err(Missing));
         }
     }
 }

@@ -148,4 +148,17 @@ mod tests {
         watched.read(Duration::ZERO, true);
         assert_eq!(watched.last, Thread::unavailable(Unavailable::Missing));
     }
+
+    #[test]
+    fn one_file_that_is_hidden_hides_no_other() {
+        let tree = Tree::new().file("/schedstat/is/a/folder", "").file("/stat", STAT);
+        let mut watched = WatchedThread::below(tree.root());
+        watched.read(Duration::from_secs(1), true);
+        let thread = watched.last;
+        let unreadable = Err(Unavailable::Unreadable);
+        assert_eq!((thread.cpu_time, thread.run_delay), (unreadable, unreadable));
+        assert_eq!((thread.slices, thread.utilisation), (Err(Unavailable::Unreadable), unreadable));
+        assert_eq!(thread.voluntary_switches, Err(Unavailable::Missing));
+        assert_eq!((thread.minor_faults, thread.cpu), (Ok(1234), Ok(5)));
+    }
 }
