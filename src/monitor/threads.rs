@@ -30,19 +30,23 @@ pub struct WatchedThread {
 }
 
 impl ThreadsMonitor {
-    /// Reads those of the workers with these indices and thread ids; of the files that cost more only
-    /// if `all`, else what they said last.
+    /// Reads those of the workers with these indices and thread ids, if they have any; of the files that
+    /// cost more only if `all`, else what they said last.
     pub fn read(
         &mut self,
         at: Duration,
         all: bool,
-        workers: impl Iterator<Item = (usize, u32)>,
+        workers: impl Iterator<Item = (usize, Option<u32>)>,
     ) -> &[(Key, Thread)] {
         self.rows.clear();
         for (index, tid) in workers {
             if self.threads.len() <= index {
                 self.threads.resize_with(index + 1, || None);
             }
+            let Some(tid) = tid else {
+                self.rows.push((Key::number(index), Thread::unavailable(Unavailable::Missing)));
+                continue;
+            };
             let new = self.threads[index].is_none();
             let watched = self.threads[index].get_or_insert_with(|| WatchedThread::new(tid));
             watched.read(at, all || new);
@@ -104,8 +108,9 @@ impl WatchedThread {
 
 #[cfg(all(test, not(loom), not(miri)))]
 mod tests {
-    use super::WatchedThread;
+    use super::{ThreadsMonitor, WatchedThread};
     use crate::monitor::fixture::Tree;
+    use crate::telemetry::history::Key;
     use crate::telemetry::record::Record;
     use crate::telemetry::unavailable::Unavailable;
     use crate::telemetry::work::Thread;
@@ -160,5 +165,13 @@ mod tests {
         assert_eq!((thread.slices, thread.utilisation), (Err(Unavailable::Unreadable), unreadable));
         assert_eq!(thread.voluntary_switches, Err(Unavailable::Missing));
         assert_eq!((thread.minor_faults, thread.cpu), (Ok(1234), Ok(5)));
+    }
+
+    #[test]
+    fn a_worker_whose_thread_is_not_in_proc_has_a_row() {
+        let mut monitor = ThreadsMonitor::default();
+        let rows = monitor.read(Duration::ZERO, true, [(3, None)].into_iter());
+        let missing = Thread::unavailable(Unavailable::Missing);
+        assert_eq!(rows, [(Key::number(3), missing)]);
     }
 }

@@ -59,11 +59,11 @@ pub fn now(shared: &Shared) -> Work {
     }
 }
 
-/// The workers that have said which thread they are.
-pub fn threads(shared: &Shared) -> impl Iterator<Item = (usize, u32)> {
-    let running = |worker: &Remote| !worker.activity.is(Status::Stopped);
-    let tid = move |(index, worker): (usize, &Remote)| {
-        Some((index, *worker.tid.get().filter(|_| running(worker))?))
+/// The workers that run, with the number of the thread that each is, unless it finds none in `/proc`.
+pub fn threads(shared: &Shared) -> impl Iterator<Item = (usize, Option<u32>)> {
+    let runs = |worker: &Remote| {
+        !(worker.activity.is(Status::Starting) || worker.activity.is(Status::Stopped))
     };
-    shared.roster().filter_map(tid)
+    let workers = shared.roster().filter(move |(_, worker)| runs(worker));
+    workers.map(|(index, worker)| (index, worker.tid.get().copied()))
 }
