@@ -38,13 +38,16 @@ impl Tree {
 /// A machine as `scripts/record-machine` prints it: `@ seconds`, then what has changed, each file after
 /// `> path`.
 pub struct Recording<'t> {
-    steps: Vec<(Duration, Vec<(&'t str, Vec<u8>)>)>,
+    steps: Vec<(Duration, Vec<File<'t>>)>,
 }
+
+/// Its path, and what stands in it.
+type File<'t> = (&'t str, Vec<u8>);
 
 impl<'t> Recording<'t> {
     /// None if the text is none.
     pub fn parse(text: &'t [u8]) -> Option<Self> {
-        let mut steps: Vec<(Duration, Vec<(&str, Vec<u8>)>)> = Vec::new();
+        let mut steps: Vec<(Duration, Vec<File<'_>>)> = Vec::new();
         for line in text.split_inclusive(|&byte| byte == b'\n') {
             let after = |sign| std::str::from_utf8(line.strip_prefix(sign)?.trim_ascii_end()).ok();
             if let Some(seconds) = after(b"@ ") {

@@ -125,8 +125,7 @@ pub struct WorkerSnapshot {
     pub thread: Thread,
     /// How long ago; `None` if it hasn't yet.
     pub thread_age: Option<Duration>,
-    /// Its health at the last check, and what that is judged by. Not of the thread of
-    /// [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread).
+    /// Its health at the last check, and what that is judged by.
     pub health: Vitals,
     /// What took something off it.
     pub reasons: Vec<Sign>,
