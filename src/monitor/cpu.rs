@@ -104,10 +104,9 @@ impl Cores {
             let Some(number) = number else { continue };
             let row = self.rows.len();
             // In the same order as last time, unless one has gone or come.
-            match self.last.get_mut(row) {
-                Some(last) if last.0 == number => {}
-                Some(last) => *last = (number, None),
-                None => self.last.push((number, None)),
+            match self.last.iter().skip(row).position(|last| last.0 == number) {
+                Some(behind) => self.last.swap(row, row + behind),
+                None => self.last.insert(row, (number, None)),
             }
             let shares = Shares::between(&mut self.last[row].1, ticks);
             let core = Core {
@@ -286,7 +285,7 @@ impl Group {
 
 #[cfg(all(test, not(loom), not(miri)))]
 mod tests {
-    use super::{CpuMonitor, Shares, Ticks};
+    use super::{Cores, CpuMonitor, Shares, Ticks};
     use crate::monitor::cgroup::Membership;
     use crate::monitor::fixture::Tree;
     use crate::telemetry::unavailable::Unavailable;
@@ -299,6 +298,18 @@ mod tests {
         assert!(shares(b"cpu0 0 0 0 200 100 0 0 0").is_err());
         let shares = shares(b"cpu0 0 0 0 100 0 0 0 300").unwrap();
         assert_eq!((shares.busy, shares.io_wait, shares.stolen), (0.0, 0.0, 1.0));
+    }
+
+    #[test]
+    fn cpus_that_come_and_go_cost_the_others_no_reading() {
+        let mut cores = Cores::default();
+        let mut utilisation = |lines: [&[u8]; 3]| {
+            cores.update(lines.iter().filter_map(|line| Ticks::parse(line)));
+            cores.rows.iter().map(|row| row.1.utilisation).collect::<Vec<_>>()
+        };
+        utilisation([b"cpu0 0 0 0 9", b"cpu2 0 0 0 9", b"cpu3 0 0 0 9"]);
+        let come_and_gone = [&b"cpu1 5 0 0 9"[..], b"cpu2 1 0 0 10", b"cpu3 1 0 0 9"];
+        assert_eq!(utilisation(come_and_gone), [Err(Unavailable::NotYet), Ok(0.5), Ok(1.0)]);
     }
 
     #[test]
