@@ -161,6 +161,7 @@ mod tests {
     use crate::job::Payload;
     use crate::monitor::file::below;
     use crate::monitor::fixture::{Recording, Tree};
+    use crate::monitor::kernel::MountPoint;
     use crate::policy::wait::WaitPolicy;
     use crate::telemetry::counters::Count;
     use crate::telemetry::snapshot::Snapshot;
@@ -173,6 +174,7 @@ mod tests {
     use crate::worker::watch::Watch;
     use std::fs;
     use std::panic::resume_unwind;
+    use std::path::Path;
     use std::thread;
     use std::time::{Duration, Instant};
 
@@ -368,6 +370,89 @@ mod tests {
         assert!(fourth.cores[5].1.utilisation.is_err());
         assert_eq!(fourth.cpu.current.quota, Ok(1.0));
         assert_eq!(fourth.cpu.current.throttled, Err(NotYet));
+    }
+
+    /// Two nodes with 128 CPUs each, those of the second being 64 to 127 and 192 to 255. Eight of them are
+    /// offline, of which four come, and another goes. The middle one of three groups has the tightest limits, then
+    /// the innermost one that for CPUs and the outermost one that for memory.
+    #[test]
+    fn a_machine_of_256_cpus_in_two_nodes_is_read() {
+        // Disks are told apart by the directories that lie on them, and so must be those of this machine.
+        let disk = |path: &Path| {
+            let (major, minor) = MountPoint::new(path).unwrap().device().unwrap();
+            format!("{major:4} {minor:7}")
+        };
+        let recording = include_str!("../tests/machines/numa-256.txt")
+            .replace("   8       0", &disk("/proc".as_ref()))
+            .replace(" 259       0", &disk(&std::env::temp_dir()));
+        let [first, second, third] = replay(&recording).try_into().unwrap();
+        let of_first_node = |cpu: usize| cpu % 128 < 64;
+        let online = |snapshot: &Snapshot| snapshot.cores.iter().map(|core| core.0).collect();
+        let (all, cpu): (Vec<usize>, _) = (online(&first), first.cpu.current);
+        assert!(all.iter().copied().eq((0..96).chain(104..256)));
+        assert_eq!((cpu.quota, cpu.throttled), (Ok(64.0), Err(NotYet)));
+        assert_eq!(cpu.load_1m, Ok(130.25));
+        let memory = first.memory.current;
+        assert_eq!((memory.total, memory.limit), (Ok(1 << 40), Ok(256 << 30)));
+        assert_eq!((memory.group_usage, memory.group_working_set), (Ok(128 << 30), Ok(96 << 30)));
+        assert!(near(memory.utilisation, 0.25) && near(memory.limit_utilisation, 0.375));
+
+        // 124,000 ticks of 248 CPUs, of which CPU 0 has seen 50 wait for a disk and 50 stolen.
+        let cpu = second.cpu.current;
+        assert!(near(cpu.system_utilisation, 57.0 / 124.0) && near(cpu.stolen, 0.05 / 124.0));
+        assert!(near(cpu.io_wait, 0.05 / 124.0));
+        for (number, core) in &second.cores {
+            let busy = match number {
+                0 => 0.4,
+                &cpu if of_first_node(cpu) => 0.8,
+                _ => 0.1,
+            };
+            assert!(near(core.utilisation, busy), "{number}");
+            assert!(near(core.stolen, if *number == 0 { 0.1 } else { 0.0 }), "{number}");
+        }
+        assert!(near(cpu.throttled, 0.6) && near(cpu.throttled_time, 5.0));
+        assert!(near(cpu.pressure_some, 0.2) && near(cpu.pressure_full, 0.0));
+        assert!(near(cpu.group_pressure_some, 0.5) && near(cpu.group_pressure_full, 0.1));
+        let memory = second.memory.current;
+        assert!(near(memory.pressure_some, 0.01) && near(memory.pressure_full, 0.005));
+        let network = second.network.current;
+        assert!(near(network.receive_rate, 10.3125e9) && near(network.send_rate, 2.8125e9));
+        assert!(near(network.capacity, 15.625e9) && near(network.utilisation, 0.66));
+        assert_eq!((network.errors, network.drops), (Ok(4), Ok(9)));
+        assert!(near(second.interfaces[1].1.utilisation, 0.8));
+        assert!(near(second.interfaces[2].1.utilisation, 0.5));
+        let disk = second.disk.current;
+        assert!(near(disk.pressure_some, 0.5) && near(disk.pressure_full, 0.2));
+        assert!(near(disk.group_pressure_some, 0.25) && near(disk.group_pressure_full, 0.0));
+        let (nvme, sda) = (second.mounts[0].1, second.mounts[2].1);
+        assert!(near(nvme.read_rate, 1048576.0) && near(nvme.write_rate, 2097152.0));
+        assert!(near(nvme.busy, 0.25) && near(sda.busy, 1.0));
+        assert!(near(sda.read_rate, 0.0) && near(sda.write_rate, 10485760.0));
+
+        let all: Vec<usize> = online(&third);
+        assert!(all.into_iter().eq((0..100).chain(104..255)));
+        for (number, core) in &third.cores {
+            match number {
+                // They weren't there before.
+                96..100 => assert_eq!(core.utilisation, Err(NotYet)),
+                &cpu => assert!(near(core.utilisation, if of_first_node(cpu) { 0.2 } else { 1.0 })),
+            }
+        }
+        let (cpu, memory) = (third.cpu.current, third.memory.current);
+        // Those of CPUs that are offline stay in the sum.
+        assert!(near(cpu.system_utilisation, 739.0 / 1255.0));
+        assert_eq!((cpu.quota, cpu.throttled), (Ok(32.0), Err(NotYet)));
+        assert_eq!((cpu.periods, cpu.throttled_periods), (Ok(20), Ok(5)));
+        // More time has gone by on the kernel's clock.
+        assert!(near(cpu.throttled_time, 0.25) && near(cpu.pressure_some, 1.0));
+        assert_eq!((memory.limit, memory.group_usage), (Ok(128 << 30), Ok(96 << 30)));
+        assert!(near(memory.limit_utilisation, 0.75));
+        // The driver of one interface has begun anew.
+        assert_eq!(third.interfaces[2].1.receive_rate, Err(WentBack));
+        let network = third.network.current;
+        assert_eq!(network.received_bytes, Ok(1_056_562_500_000 + 1000));
+        assert!(near(network.receive_rate, 0.0) && near(network.utilisation, 0.0));
+        assert!(near(third.mounts[0].1.busy, 0.0));
     }
 
     #[test]

@@ -6,9 +6,10 @@
 use libfuzzer_sys::fuzz_target;
 
 /// Of other files than these have, nothing is read.
-const KNOWN: [&str; 3] = [
+const KNOWN: [&str; 4] = [
     include_str!("../../tests/machines/container-v2.txt"),
     include_str!("../../tests/machines/firecracker-v1.txt"),
+    include_str!("../../tests/machines/numa-256.txt"),
     include_str!("../../tests/machines/numa-v2.txt"),
 ];
 

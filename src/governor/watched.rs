@@ -32,7 +32,7 @@ impl Watched {
             .memory(every, 10)
             .network(every, 10)
             .disk(every, 10)
-            .mounts([tree.root().to_owned(), "/nonexistent".into()]);
+            .mounts([tree.root(), "/nonexistent".as_ref(), "/proc".as_ref()]);
         let mounts = monitoring.mounts.clone();
         let readings = Readings::new(monitoring.lengths(), 512, 0, mounts);
         Self { governor: Governor::new(&monitoring, 4), readings }
