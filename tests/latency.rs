@@ -141,11 +141,12 @@ fn a_worker_says_which_labelled_task_it_runs_and_since_when() {
     // Labels are seen even where nothing is timed.
     let pool = pool(1, 0);
     let (sender, receiver) = mpsc::channel::<()>();
+    let (end, ended) = mpsc::channel::<()>();
     pool.spawn_named("outer", move || {
         filch::scope(|scope| {
             scope.spawn_named("inner", move |_| assert!(receiver.recv().is_err()))
         });
-        thread::sleep(NAP);
+        assert!(ended.recv().is_err());
     });
     let task = || pool.snapshot().workers[0].task;
     let label = || task().and_then(|task| task.label);
@@ -154,6 +155,7 @@ fn a_worker_says_which_labelled_task_it_runs_and_since_when() {
     assert!(task().unwrap().running_for >= NEARLY);
     drop(sender);
     common::wait_until(|| label() == Some("outer"));
+    drop(end);
     common::wait_until(|| task().is_none());
     assert_eq!(pool.snapshot().latency, LatencySnapshot::default());
     assert!(pool.snapshot().to_string().contains("latency: not measured\n"));

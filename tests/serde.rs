@@ -27,6 +27,7 @@ fn a_snapshot_is_all_there_as_json() {
     };
     fields("work", filch::Work::FIELDS.len());
     fields("cpu", filch::Cpu::FIELDS.len());
+    fields("memory", filch::Memory::FIELDS.len());
     fields("network", filch::Network::FIELDS.len());
     fields("disk", filch::Disk::FIELDS.len());
 }

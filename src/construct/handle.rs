@@ -137,7 +137,7 @@ where
 {
     let current = Local::current_in(shared);
     let notable = shared.is_notable(current, label);
-    match notable.then(|| shared.submission(current, label)).flatten() {
+    match notable.then(|| shared.submission(current, label, false)).flatten() {
         None => queue(shared, work),
         Some(submission) => queue(shared, move || timed(submission, work)),
     }

@@ -133,7 +133,7 @@ fn call_by<R: Send>(
     wait: impl FnOnce(&Latch),
 ) -> Option<R> {
     let notable = shared.is_notable(None, None);
-    let submission = notable.then(|| shared.submission(None, None)).flatten();
+    let submission = notable.then(|| shared.submission(None, None, true)).flatten();
     let op = |moved| {
         Local::with_current(|local| {
             let local = local.expect("filch: a call ran on no worker");

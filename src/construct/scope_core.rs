@@ -11,6 +11,7 @@ use crate::worker::blocked::Blocked;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::{Job, Shared};
+use crate::worker::span;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,6 +79,7 @@ impl<'scope> Core<'scope> {
     #[cold]
     fn failed(&self, payload: Payload) {
         self.shared.task_panicked(&payload);
+        span::caught();
         self.panicked(payload);
     }
 
@@ -159,7 +161,7 @@ impl<'scope> Core<'scope> {
     where
         W: FnOnce() + Send + 'scope,
     {
-        let submission = self.shared.submission(current, label);
+        let submission = self.shared.submission(current, label, true);
         // Not before: that may call a subscriber of `tracing`, which may panic.
         self.count(current);
         match submission {

@@ -251,7 +251,7 @@ fn detached_and_noted<F>(
 where
     F: FnOnce() + Send + 'static,
 {
-    match shared.submission(current, label) {
+    match shared.submission(current, label, false) {
         // SAFETY: it borrows nothing.
         None => unsafe { HeapJob::boxed(move |_: &Local| task()) },
         // SAFETY: as above.

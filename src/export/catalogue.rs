@@ -70,7 +70,7 @@ pub static GROUPS: [Group; 16] = [
     }),
 ];
 
-const POOL: [Field; 5] = [
+const POOL: [Field; 6] = [
     gauge("num_threads", Unit::Count, "Workers that run at a time."),
     gauge(
         "queued",
@@ -80,6 +80,7 @@ const POOL: [Field; 5] = [
     total("busy_time", "Time that workers have spent on tasks."),
     total("staffed_time", "Time that there have been workers for, in whatever state."),
     gauge("latency_one_in", Unit::Count, "One task in so many is timed; 0: none."),
+    gauge("held_memory", Unit::Bytes, "Bytes that workers hold, if CountingAlloc counts them."),
 ];
 
 fn pool(snapshot: &Snapshot) -> Vec<Row> {
@@ -90,6 +91,7 @@ fn pool(snapshot: &Snapshot) -> Vec<Row> {
         now.busy_time,
         now.staffed_time,
         Ok(snapshot.latency.one_in.into()),
+        now.memory.map(|bytes| bytes as f64),
     ])
 }
 
@@ -135,11 +137,7 @@ const WORKER: [Field; 7] = [
     total("parked_time", "Time that the worker has slept, with nothing to do."),
     total("blocked_time", "Time that the worker has slept in the midst of a task."),
     gauge("queued", Unit::Count, "Tasks and exposed frames of joins in the worker's queues."),
-    gauge(
-        "memory",
-        Unit::Bytes,
-        "Bytes that the worker has allocated and not freed, if CountingAlloc is the global allocator.",
-    ),
+    gauge("memory", Unit::Bytes, "Bytes that the worker holds, if CountingAlloc counts them."),
 ];
 
 fn about(worker: &WorkerSnapshot) -> Vec<Fact<f64>> {
@@ -395,7 +393,7 @@ FILCH_BLESS=1 cargo test --features metrics --lib metrics_page
   as it is.
 * Totals of seconds are gauges by type and only grow, as counters do: the facade's counters are
   whole numbers, and would lose the fractions. Prometheus' `rate()` takes them as they are.
-* The histograms hold one task in `filch_latency_one_in`. Tasks without a label have an empty
+* The histograms of tasks hold one task in `filch_latency_one_in`; that of wakes, all. Tasks without a label have an empty
   `label`, so the sum over all labels is that of all tasks; more labels than a pool tells apart share
   `others`. Lengths are known to 3 %.
 * Means and peaks are left to whoever collects the metrics. Numbers of `Work` that other metrics have,

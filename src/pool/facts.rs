@@ -18,7 +18,7 @@ impl<S> ThreadPoolBuilder<S> {
     /// What the pool reads of its machine, and how often, for
     /// [`ThreadPool::snapshot`](crate::ThreadPool::snapshot). Default: [`Monitoring::new`], on a
     /// thread of its own. Not in a pool with a [`spawn_handler`](Self::spawn_handler) or of
-    /// [`build_scoped`](Self::build_scoped), which can't start that, and on Linux only.
+    /// [`build_scoped`](Self::build_scoped), which can't start that, and on Linux only; tasks are timed in all pools.
     pub fn monitoring(mut self, monitoring: Monitoring) -> Self {
         self.monitoring = monitoring;
         self
@@ -71,7 +71,7 @@ impl ThreadPool {
     /// How long tasks took that were timed, in nanoseconds, since the pool was built; or workers to
     /// wake. To see what came of a time, subtract the histogram of its beginning.
     ///
-    /// Exact to 3 %. Takes 43 kB and a few microseconds.
+    /// Exact to 4 %. Takes 43 kB and a few microseconds.
     ///
     /// # Examples
     ///

@@ -5,13 +5,14 @@ use crate::pool::thread_pool::ThreadPool;
 use crate::telemetry::latency;
 
 impl MetricsPublisher {
-    /// Publishes what is known of the pool, to the recorder that is installed. Without one nothing happens.
+    /// Publishes what is known of the pool, to the recorder that is installed, if there is one.
     ///
     /// What isn't there is left out; a gauge that was there the last time becomes NaN: of a worker, a network
     /// interface or a file system that is gone, too. Of latencies, what has been measured since the last
     /// time is recorded.
     ///
-    /// The first call describes the metrics, so a recorder is to be installed before.
+    /// The first call describes the metrics, so a recorder is to be installed before: one that comes later gets no
+    /// descriptions, nor the latencies that were measured until then.
     ///
     /// Costs a [`snapshot`](ThreadPool::snapshot), and a look into the recorder's registry for each number: about
     /// 130, and 31 more for each worker. That is 60 microseconds with 2 workers and 220 with 32

@@ -4,6 +4,9 @@
 //! agree and to go at one rate, whatever the CPUs' frequencies; so a worker may read it too, in less
 //! than half the time that the system's clock takes. Elsewhere a tick is a nanosecond of that clock.
 //!
+//! A machine that is suspended stops the system's clock and perhaps not the counter: lengths that are read
+//! after that seem shorter than they were.
+//!
 //! How long a tick takes is found when somebody wants to know, from the time since the beginning by
 //! both clocks: no program waits for a calibration, which libraries for this do at the first use.
 //!

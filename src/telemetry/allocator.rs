@@ -18,8 +18,8 @@ use std::sync::OnceLock;
 ///
 /// It hands every call on to another allocator. On a worker's thread it also adds up the bytes that are
 /// asked for, and takes off those that are given back, from when the thread becomes a worker until
-/// it is none any more. So all that tasks and the start handler do counts, and a few kilobytes of the
-/// pool's own. On other threads nothing does.
+/// it is none any more. So all that tasks and the start handler do counts, and what the pool needs on that thread: a few
+/// kilobytes, 18 more for each label of tasks that are timed, and the ring of a flight recorder. On other threads nothing does.
 ///
 /// Memory bears no name. What one worker allocates and another frees stays in the first one's
 /// balance and is taken off the second one's; where that falls below zero, 0 is shown. The sum is

@@ -118,7 +118,7 @@ counters! {
         looks_in_vain,
         /// Times a worker went to sleep.
         parks,
-        /// Times a worker woke another.
+        /// Times somebody woke a worker: of a worker's own counts, times it woke another.
         wakes,
         /// Wakes after which the woken worker found nothing to do.
         wakes_in_vain,

@@ -62,7 +62,8 @@ impl Labels {
     /// None of tasks that have no label.
     pub fn name(&self, class: Class) -> Option<&'static str> {
         if class == Class::OTHERS {
-            return Some(OTHERS);
+            // None before all places are taken.
+            return self.0[LABELS - 1].get().map(|_| OTHERS);
         }
         self.0.get(class.index().checked_sub(1)?)?.get().copied()
     }
@@ -88,6 +89,7 @@ mod tests {
         }
         assert_eq!(labels.classes().count(), LABELS + 1);
         assert_eq!(labels.name(Class::UNLABELLED), None);
+        assert_eq!(Labels::new().find(OTHERS), None);
         assert_eq!(labels.find("none such"), None);
     }
 }

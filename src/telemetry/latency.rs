@@ -19,7 +19,8 @@ pub enum Latency {
     RunTime,
     /// Both together.
     ResponseTime,
-    /// From the call that wakes a sleeping worker to its first step.
+    /// From the call that wakes a sleeping worker for work to its first step: not if it is woken by the end of what
+    /// it waits for.
     Wake,
 }
 
@@ -151,7 +152,7 @@ pub struct LatencySnapshot {
     pub all: TaskLatency,
     /// Those of each [label](crate::TaskBuilder::label).
     pub labelled: Vec<(&'static str, TaskLatency)>,
-    /// How long workers take from the call that wakes them to their first step.
+    /// How long workers take from the call that wakes them for work to their first step; all are measured.
     pub wake: Distribution,
 }
 

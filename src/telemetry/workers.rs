@@ -117,7 +117,7 @@ pub struct WorkerSnapshot {
     pub tid: Option<u32>,
     /// The CPU that it is pinned to, unless it floats.
     pub pinned_to: Option<usize>,
-    /// What it is in the midst of.
+    /// What it is in the midst of, if that has a label or is timed.
     pub task: Option<CurrentTask>,
     /// How long those of its tasks took that were timed.
     pub latency: TaskLatency,

@@ -1,6 +1,7 @@
 //! What the user wants to be told of.
 
 use crate::job::Payload;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Called with the payload of a panic that no caller can be told of.
@@ -31,7 +32,9 @@ impl Handlers {
     /// Deals with a panic that no caller can be told of: the handler, else the end.
     pub fn report_panic(&self, payload: Payload) {
         let Some(handler) = &self.panic else {
-            eprintln!(
+            // Not eprintln, which panics if nobody reads it any more.
+            let _ = writeln!(
+                io::stderr(),
                 "filch: a task that nobody waits for panicked, and the pool has no panic \
                  handler; aborting. Set ThreadPoolBuilder::panic_handler, or use \
                  spawn_handle, whose join() returns the panic."
@@ -39,7 +42,7 @@ impl Handlers {
             std::process::abort();
         };
         if catch_unwind(AssertUnwindSafe(|| handler(payload))).is_err() {
-            eprintln!("filch: the panic handler panicked; aborting");
+            let _ = writeln!(io::stderr(), "filch: the panic handler panicked; aborting");
             std::process::abort();
         }
     }

@@ -176,7 +176,10 @@ impl Local {
             self.park(None);
         }
         self.remote().presence.back(true);
-        span::seated(self.index);
+        // Or the pool has ended.
+        if !shared.seats.is_benched(self.index) {
+            span::seated(self.index);
+        }
     }
 
     /// Sees to it that the watch doesn't take the seat that a spare is about to give up.

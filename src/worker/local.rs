@@ -69,6 +69,8 @@ pub struct Local {
     pub nesting: Cell<usize>,
     /// Up to its next task to be timed.
     pub countdown: Countdown,
+    /// Whether its thread runs jobs and does nothing else: not that of a guest, nor yet in a start handler.
+    pub loops: Cell<bool>,
     /// Until what it does next can't be told from the task before.
     pub last_end: Cell<Option<LastEnd>>,
     /// Whether its thread is the pool's own, or only a guest (`use_current_thread`).
@@ -102,6 +104,7 @@ impl Local {
     pub fn new(shared: Arc<Shared>, index: usize, deques: Deques, guest: bool) -> Self {
         let rng = Rng::new(index as u64);
         let remote = NonNull::from(shared.worker(index));
+        let countdown = Countdown::new(shared.one_in, shared.clock.ticks());
         Self {
             shared,
             remote,
@@ -115,7 +118,8 @@ impl Local {
             still_searching: Cell::new(false),
             idleness: Cell::default(),
             nesting: Cell::new(0),
-            countdown: Countdown::new(),
+            countdown,
+            loops: Cell::new(false),
             last_end: Cell::new(None),
             guest,
         }

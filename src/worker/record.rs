@@ -53,14 +53,6 @@ impl Job {
 }
 
 impl Shared {
-    pub(super) fn record_wake(&self, worker: usize) {
-        if self.recording.get().is_some()
-            && let Some(waker) = Local::current_in(self)
-        {
-            waker.record(Event::Wake(worker));
-        }
-    }
-
     /// Deals with a panic that no caller can be told of.
     pub fn report_panic(&self, payload: Payload) {
         // First, as the handler may end the process.

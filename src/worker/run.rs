@@ -14,6 +14,7 @@ use std::ptr;
 impl Local {
     /// Runs jobs until the pool has come to its end.
     pub fn run(&self) {
+        self.loops.set(true);
         // Whoever starts a spare, or gives it a seat again, has counted it as searching.
         let mut next = if self.is_spare() { self.search(Ladder::default()) } else { self.idle() };
         while let Some(job) = next {
@@ -76,6 +77,8 @@ impl Local {
             self.counters().panics.bump();
             self.shared.task_panicked(&payload);
             self.shared.report_panic(payload);
+            // What has been done about it is no part of the next task.
+            self.last_end.set(None);
         }
         self.nesting.set(self.nesting.get() - 1);
         if !matches!(job, Job::Frame(_)) {

@@ -1,5 +1,6 @@
 //! When things happened whose lengths are measured; and which tasks those are.
 
+use crate::sync::clock::Clock;
 use crate::sync::statistic::{AtomicU64, Ordering};
 use crate::telemetry::labels::Class;
 use crate::worker::span::TaskSpan;
@@ -16,16 +17,28 @@ pub struct Submission {
     pub span: TaskSpan,
 }
 
-/// How many tasks a thread has yet to submit up to one to be timed. The first one is.
+/// How many tasks a thread has yet to submit up to one to be timed.
 #[derive(Debug)]
 pub struct Countdown {
     left: Cell<u32>,
-    one_in: Cell<u32>,
+    /// One task in so many is timed; `None` before the first.
+    one_in: Cell<Option<u32>>,
 }
 
 impl Countdown {
-    pub const fn new() -> Self {
-        Self { left: Cell::new(1), one_in: Cell::new(0) }
+    /// To time one task in `one_in`, the first one with the same chance as any other.
+    pub fn new(one_in: u32, random: u64) -> Self {
+        let new = Self { left: Cell::new(0), one_in: Cell::new(None) };
+        new.restart(one_in, random);
+        new
+    }
+
+    fn restart(&self, one_in: u32, random: u64) {
+        self.begin(one_in, random);
+        // The interval from a task that is timed to the next would come too late for half of them.
+        if one_in > 0 && scatter(random).is_multiple_of(one_in) {
+            self.left.set(1);
+        }
     }
 
     /// Counts a task. Returns whether it is to be timed; then [`begin`](Self::begin) follows.
@@ -43,15 +56,15 @@ impl Countdown {
 
     /// Up to the next one of those of which one in `one_in` is to be timed; none if that is 0.
     pub fn begin(&self, one_in: u32, random: u64) {
-        self.one_in.set(one_in);
+        self.one_in.set(Some(one_in));
         self.left.set(if one_in == 0 { u32::MAX } else { interval(one_in, random) });
     }
 
     /// Of a thread that submits to whatever pool: begins anew if another share of its tasks is
     /// to be timed than of the last one's.
-    pub fn count_of(&self, one_in: u32) -> bool {
-        if self.one_in.get() != one_in {
-            self.left.set(1);
+    pub fn count_of(&self, one_in: u32, clock: &Clock) -> bool {
+        if self.one_in.get() != Some(one_in) {
+            self.restart(one_in, clock.ticks());
         }
         self.count()
     }
@@ -59,13 +72,19 @@ impl Countdown {
 
 thread_local! {
     /// That of a thread outside every pool.
-    pub static OUTSIDE: Countdown = const { Countdown::new() };
+    pub static OUTSIDE: Countdown =
+        const { Countdown { left: Cell::new(1), one_in: Cell::new(None) } };
+}
+
+/// Fibonacci hashing: the upper half of the product is as good as random.
+fn scatter(random: u64) -> u32 {
+    (random.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
 }
 
 /// `one_in` on average, and each as likely up to twice that: tasks may come in a rhythm.
 fn interval(one_in: u32, random: u64) -> u32 {
-    // Fibonacci hashing: the upper half of the product is as good as random.
-    let random = random.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    // Not the number that has said whether the first is due.
+    let random = u64::from(scatter(random.rotate_left(32)));
     // More than that never comes.
     let choices = 2 * u64::from(one_in.min(1 << 31)) - 1;
     // Below 2^32 both.
@@ -103,7 +122,7 @@ impl WokenAt {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Countdown, interval};
+    use super::{Clock, Countdown, interval};
 
     #[test]
     fn one_task_in_so_many_is_due_on_average_and_never_in_a_rhythm() {
@@ -120,17 +139,32 @@ mod tests {
     }
 
     #[test]
-    fn the_first_task_is_due_and_then_all_none_or_some() {
-        let countdown = Countdown::new();
-        let due = |one_in| {
-            let due = countdown.count_of(one_in);
-            if due {
-                countdown.begin(one_in, 12345);
+    fn one_task_in_so_many_is_due_whoever_submits_it_and_wherever() {
+        let clock = Clock::new();
+        for one_in in [1, 2, 16] {
+            // Threads that submit one each, and one that submits to two pools by turns.
+            let threads =
+                (0..20_000).filter(|&random| Countdown::new(one_in, 977 * random).count()).count();
+            let countdown = Countdown::new(one_in, 1);
+            let both = (0..20_000).filter(|_| {
+                let due = countdown.count_of(one_in, &clock);
+                if due {
+                    countdown.begin(one_in, clock.ticks());
+                }
+                countdown.count_of(1000, &clock);
+                due
+            });
+            for count in [threads, both.count()] {
+                let expected = 20_000 / one_in as usize;
+                assert!((expected / 2..=2 * expected).contains(&count), "{count} of {expected}");
             }
-            due
-        };
-        assert_eq!([due(1), due(1), due(1)], [true; 3]);
-        assert_eq!([due(0), due(0), due(1), due(1)], [true, false, true, true]);
-        assert!(due(1000) && !(0..2).all(|_| due(1000)) && due(1));
+        }
+        let none = Countdown::new(0, 0);
+        assert!(!(0..1000).any(|_| none.count()));
+        let all = Countdown::new(1, 5);
+        for _ in 0..10 {
+            assert!(all.count());
+            all.begin(1, 7);
+        }
     }
 }

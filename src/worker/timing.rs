@@ -20,17 +20,19 @@ impl Shared {
     pub fn is_notable(&self, current: Option<&Local>, label: Option<&'static str>) -> bool {
         let due = match current {
             Some(local) => local.countdown.count(),
-            None => OUTSIDE.with(|countdown| countdown.count_of(self.one_in)),
+            None => OUTSIDE.with(|countdown| countdown.count_of(self.one_in, &self.clock)),
         };
         due || label.is_some() || TaskSpan::is_wanted()
     }
 
-    /// What there is to say of the task that was counted last.
+    /// What there is to say of the task that was counted last; and that its submitter waits for, or
+    /// doesn't.
     #[cold]
     pub fn submission(
         &self,
         current: Option<&Local>,
         label: Option<&'static str>,
+        waited_for: bool,
     ) -> Option<Submission> {
         let now = self.clock.ticks();
         let begin = |countdown: &Countdown| {
@@ -43,8 +45,9 @@ impl Shared {
         let due = current.map_or_else(|| OUTSIDE.with(begin), |local| begin(&local.countdown));
         let timed = due && self.one_in > 0;
         let class = label.map_or(Class::UNLABELLED, |label| self.labels.class(label));
-        let notable = timed || label.is_some() || TaskSpan::is_wanted();
-        notable.then(|| Submission { class, timed, at: now, span: TaskSpan::new(label) })
+        let span = TaskSpan::new(label, waited_for);
+        let notable = timed || label.is_some() || !span.is_disabled();
+        notable.then_some(Submission { class, timed, at: now, span })
     }
 
     /// Before `worker` is woken.
@@ -89,8 +92,8 @@ impl Drop for Timing<'_> {
 impl Local {
     /// Runs a task of a job that does nothing else.
     pub fn time_job<R>(&self, submission: Submission, task: impl FnOnce() -> R) -> R {
-        // Not within another, which goes on after it, nor where a guest does.
-        let chained = self.nesting.get() == 1 && !self.guest;
+        // Not within another, which goes on after it, nor where a guest or a start handler does.
+        let chained = self.nesting.get() == 1 && self.loops.get();
         let tasks = self.counters().tasks.read();
         let last = self.last_end.get().filter(|last| chained && last.tasks == tasks);
         // The end of one task is the start of the next.

@@ -8,7 +8,9 @@
 
 use crate::sync::Ordering;
 use crate::sync::fence::{full_fence, heavy_fence, light_fence};
+use crate::telemetry::event::Event;
 use crate::worker::blocked::Blocked;
+use crate::worker::local::Local;
 use crate::worker::shared::{Job, Post, Shared};
 
 impl Shared {
@@ -204,9 +206,14 @@ impl Shared {
         let worker = self.worker(worker);
         self.note_wake(worker);
         if worker.parker.unpark() {
-            // Beside the system call that it just cost, a shared count is nothing.
-            self.common.wakes.bump_shared();
-            self.record_wake(worker.index);
+            match Local::current_in(self) {
+                Some(waker) => {
+                    waker.counters().wakes.bump();
+                    waker.record(Event::Wake(worker.index));
+                }
+                // Beside the system call that it just cost, a shared count is nothing.
+                None => self.common.wakes.bump_shared(),
+            }
         }
     }
 
