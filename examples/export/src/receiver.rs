@@ -48,9 +48,7 @@ impl Receiver {
 fn receive(stream: TcpStream, spans: &Mutex<Vec<Span>>) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     while let Some(body) = request(&mut reader)? {
-        let request = ExportTraceServiceRequest::decode(&*body).map_err(io::Error::other)?;
-        let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
-        spans.lock().unwrap().extend(scopes.flat_map(|scope| scope.spans));
+        spans.lock().unwrap().extend(spans_in(&body)?);
         let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\n\
                       content-length: 0\r\n\r\n";
         (&stream).write_all(answer.as_bytes())?;
@@ -59,7 +57,7 @@ fn receive(stream: TcpStream, spans: &Mutex<Vec<Span>>) -> io::Result<()> {
 }
 
 /// The body of the next request; `None` at the end.
-fn request(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+pub fn request(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let garbled = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
@@ -80,6 +78,12 @@ fn request(reader: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut body = vec![0; length.ok_or_else(|| garbled("a request without a length"))?];
     reader.read_exact(&mut body)?;
     Ok(Some(body))
+}
+
+pub fn spans_in(body: &[u8]) -> io::Result<Vec<Span>> {
+    let request = ExportTraceServiceRequest::decode(body).map_err(io::Error::other)?;
+    let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+    Ok(scopes.flat_map(|scope| scope.spans).collect())
 }
 
 /// The value that a span has for this key, as text.

@@ -1,11 +1,15 @@
 //! What arrives at a collector, over the wire.
 
 use export::otlp::Otlp;
-use export::receiver::{Receiver, attribute};
+use export::receiver::{Receiver, attribute, request, spans_in};
 use filch::ThreadPoolBuilder;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use std::io::{BufReader, Write};
+use std::net::TcpListener;
 use std::process::{Command, Output};
 use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 use tracing::info_span;
 
 fn otlp(arguments: &[&str]) -> Output {
@@ -58,7 +62,7 @@ fn a_span_for_each_file_arrives_with_what_is_known_of_its_task() {
 #[test]
 fn a_task_that_panics_says_so() {
     let receiver = Receiver::start().unwrap();
-    let otlp = Otlp::new(&receiver.endpoint()).unwrap();
+    let otlp = Otlp::new(&receiver.endpoint(), 2).unwrap();
     let (sender, receiver_of_panics) = mpsc::channel();
     let handler = move |_| sender.send(()).unwrap();
     let builder = ThreadPoolBuilder::new().num_threads(1).panic_handler(handler);
@@ -73,6 +77,48 @@ fn a_task_that_panics_says_so() {
     let [task] = named(&spans, "task")[..] else { panic!("{spans:#?}") };
     assert_eq!(attribute(task, "outcome").as_deref(), Some("panicked"));
     assert_eq!(task.parent_span_id, named(&spans, "request")[0].span_id);
+}
+
+/// A collector that answers the first batch late and like this, and takes the others; what comes out is the
+/// number of spans in each.
+fn odd_collector(delay: Duration, answer: &'static str) -> (String, mpsc::Receiver<usize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let endpoint = format!("http://{}/v1/traces", listener.local_addr().unwrap());
+    let (sender, counts) = mpsc::channel();
+    thread::spawn(move || {
+        for (index, stream) in listener.incoming().enumerate() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let body = request(&mut reader).unwrap().unwrap();
+            sender.send(spans_in(&body).unwrap().len()).unwrap();
+            let first = index == 0;
+            thread::sleep(if first { delay } else { Duration::ZERO });
+            let status = if first { answer } else { "200 OK" };
+            let rest = "connection: close\r\ncontent-length: 0\r\n\r\n";
+            write!(reader.get_mut(), "HTTP/1.1 {status}\r\n{rest}").unwrap();
+        }
+    });
+    (endpoint, counts)
+}
+
+/// More than one batch has, and a queue of the usual size.
+const MANY: usize = 5000;
+
+#[test]
+fn a_slow_collector_gets_every_span() {
+    // While the pool is done with all.
+    let (endpoint, counts) = odd_collector(Duration::from_secs(3), "200 OK");
+    let output = otlp(&[&["--endpoint", &*endpoint], &["/dev/null"; MANY][..]].concat());
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(counts.try_iter().sum::<usize>(), 2 * MANY + 2);
+}
+
+#[test]
+fn a_batch_that_is_refused_is_an_error() {
+    // Whoever looks at how the last one fared sees nothing.
+    let (endpoint, _counts) = odd_collector(Duration::ZERO, "400 Bad Request");
+    let output = otlp(&[&["--endpoint", &*endpoint], &["/dev/null"; MANY][..]].concat());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && text.contains("status code: 400"), "{text}");
 }
 
 #[test]

@@ -37,7 +37,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     }
     let receiver = if endpoint.is_none() { Some(Receiver::start()?) } else { None };
     let endpoint = endpoint.or_else(|| Some(receiver.as_ref()?.endpoint())).ok_or(USAGE)?;
-    let otlp = Otlp::new(&endpoint)?;
+    // A task for each file, and its work; all of them, and the call that waits for them.
+    let otlp = Otlp::new(&endpoint, 2 * files.len() + 2)?;
     let pool = ThreadPoolBuilder::new().build()?;
     let words = info_span!("files").in_scope(|| words::count(&pool, &files));
     drop(pool);
