@@ -12,9 +12,16 @@ use std::thread;
 use std::time::Duration;
 use tracing::info_span;
 
-fn otlp(arguments: &[&str]) -> Output {
+/// Without an endpoint from outside.
+fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_otlp"));
-    command.env_remove("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").args(arguments).output().unwrap()
+    command.env_remove("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+    command.env_remove("OTEL_EXPORTER_OTLP_ENDPOINT").args(arguments);
+    command
+}
+
+fn otlp(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
 }
 
 fn named<'s>(spans: &'s [Span], name: &str) -> Vec<&'s Span> {
@@ -126,7 +133,23 @@ fn without_a_collector_the_program_is_its_own() {
     let output = otlp(&["Cargo.toml"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && text.contains(" words, "), "{text}");
-    assert!(text.lines().any(|line| line.starts_with("task") && line.contains("file")), "{text}");
+    let is_within = |what: &str, parent: &str| {
+        text.lines().any(|line| line.starts_with(what) && line.ends_with(parent))
+    };
+    assert!(is_within("task     file ", " task") && is_within("words ", " task file"), "{text}");
+}
+
+#[test]
+fn the_usual_variables_name_the_collector() {
+    let receiver = Receiver::start().unwrap();
+    let (all, base) = (receiver.endpoint(), receiver.endpoint().replace("v1/traces", ""));
+    let variables =
+        [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", all), ("OTEL_EXPORTER_OTLP_ENDPOINT", base)];
+    for (runs, (variable, value)) in variables.into_iter().enumerate() {
+        let output = command(&["Cargo.toml"]).env(variable, value).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(named(&receiver.spans(), "files").len(), runs + 1);
+    }
 }
 
 #[test]
