@@ -60,8 +60,8 @@ impl<'p> TaskBuilder<'p> {
 
     /// Of a class of its own. [`LatencySnapshot::labelled`](crate::LatencySnapshot::labelled) has
     /// the latencies of those of its tasks that are timed, and
-    /// [`WorkerSnapshot::task`](crate::WorkerSnapshot::task) says where one runs. Costs 25 to
-    /// 85 ns a task: the more, the more labels the pool has seen before this one.
+    /// [`WorkerSnapshot::task`](crate::WorkerSnapshot::task) says where one runs. Costs tens
+    /// of nanoseconds a task: the more, the more labels the pool has seen before this one.
     ///
     /// A pool tells the first 30 labels apart, and all others from those: they share the label
     /// `others`.

@@ -14,8 +14,8 @@ impl MetricsPublisher {
     /// The first call describes the metrics, so a recorder is to be installed before: one that comes later gets no
     /// descriptions, nor the latencies that were measured until then.
     ///
-    /// Costs a [`snapshot`](ThreadPool::snapshot), and a look into the recorder's registry for each number: about
-    /// 130, and 31 more for each worker. That is 60 microseconds with 2 workers and 220 with 32
+    /// Costs a [`snapshot`](ThreadPool::snapshot), and a look into the recorder's registry for each number: more than
+    /// a hundred, and some forty for each worker. That is 60 microseconds with 2 workers and 220 with 32
     /// (`cargo bench --features metrics --bench monitoring`), and up to half as much again for what
     /// `metrics-exporter-prometheus` does with them. A recorder that keeps the times of tasks one by one, as that does,
     /// takes 30 nanoseconds more for each that has been measured.
