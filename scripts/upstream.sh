@@ -27,6 +27,7 @@ tally() {
     failed=$((failed + ${sums#* }))
     # A binary that died, or that could not be made, has no result; and no test at all is none passed.
     if [ "${sums#* }" = 0 ] && { [ "$status" != 0 ] || [ "${sums% *}" = 0 ]; }; then
+        [ -s "$log" ] || echo "$* ended with $status and said nothing: is the disk full?"
         tail -n 40 "$log"
         failed=$((failed + 1))
     fi
