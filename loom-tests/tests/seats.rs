@@ -4,7 +4,7 @@
 #![cfg(loom)]
 
 use filch::protocols::fence::{heavy_fence, light_fence};
-use filch::protocols::seats::{Seats, Spare};
+use filch::protocols::seats::{Place, Seats, Spare};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
@@ -52,6 +52,10 @@ impl Pool {
     }
 }
 
+fn is_seated(pool: &Pool, worker: usize) -> bool {
+    pool.seats.place(worker, |_| ()) == Place::Seated
+}
+
 /// Both at once, on a pool of its own.
 fn beside(pool: Pool, one: fn(&Pool), other: fn(&Pool)) -> Arc<Pool> {
     let pool = Arc::new(pool);
@@ -81,7 +85,7 @@ fn work_that_comes_while_a_spare_goes_to_the_bench_gets_it_back() {
             pool.last_look();
         });
         assert_eq!(pool.started.load(SeqCst), 1);
-        assert!(!pool.seats.is_benched(SPARE));
+        assert!(is_seated(&pool, SPARE));
     });
 }
 
@@ -154,5 +158,38 @@ fn a_worker_that_comes_back_meets_the_spare_that_takes_its_seat() {
         }
         assert!(!pool.seats.is_short() && !pool.seats.is_deserted());
         assert!(!pool.seats.sit_out_if_crowded(SPARE));
+    });
+}
+
+#[test]
+fn a_seat_that_is_added_is_filled_if_there_is_work() {
+    check(|| {
+        let pool = beside(Pool::new(), Pool::publish, |pool| {
+            pool.seats.resize(2, [], |_, _| ());
+            pool.last_look();
+        });
+        assert_eq!(pool.started.load(SeqCst), 1);
+    });
+}
+
+/// One seat less, and the worker that has to leave it blocks: whoever has a seat lent goes.
+#[test]
+fn there_are_no_more_workers_than_seats_after_a_pool_has_got_smaller() {
+    check(|| {
+        let mut pool = Pool::new();
+        pool.seats = Seats::new(2, 3);
+        pool.work.store(true, Ordering::Relaxed);
+        let pool = beside(
+            pool,
+            |pool| {
+                pool.block();
+                pool.seats.come_back();
+            },
+            |pool| pool.seats.resize(1, [1, 0], |_, _| ()),
+        );
+        // Worker 1 and perhaps a spare.
+        let gone = [1, 2].map(|worker| pool.seats.sit_out_if_crowded(worker));
+        assert_eq!(gone.iter().filter(|&&gone| gone).count(), 1 + pool.started.load(SeqCst));
+        assert!(!pool.seats.sit_out_if_crowded(0) && !pool.seats.is_deserted());
     });
 }

@@ -13,8 +13,9 @@ use filch::protocols::handlers::Handlers;
 use filch::protocols::ladder::Ladder;
 use filch::protocols::latch::Latch;
 use filch::protocols::loan::Loan;
-use filch::protocols::local::{Deques, Local};
+use filch::protocols::local::{Deques, Local, Origin};
 use filch::protocols::parker::Parker;
+use filch::protocols::seats::Place;
 use filch::protocols::shared::{Insight, Job, Post, Shared};
 use filch::protocols::watch::Watch;
 use filch::protocols::{Frame, FrameRef, HeapJob, JobRef, ScopeJob, StackJob};
@@ -40,7 +41,7 @@ fn workers<const WORKERS: usize>(max: usize, watch: Option<Duration>) -> [Local;
     ));
     shared.staffed.store(WORKERS, loom::sync::atomic::Ordering::Relaxed);
     let mut index = 0..WORKERS;
-    deques.map(|deques| Local::new(Arc::clone(&shared), index.next().unwrap(), deques, false))
+    deques.map(|deques| Local::new(Arc::clone(&shared), index.next().unwrap(), deques, Origin::Built))
 }
 
 /// Counts those who are hired. They come to nothing: whoever relies on them says so.
@@ -441,9 +442,8 @@ fn the_pool_ends_beside_a_spare_that_goes_to_the_bench() {
         submit(shared);
         assert!(left && hired.load(SeqCst) == 1 && local.find().is_some());
         local.come_back(left);
-        let deques = Deques::default();
-        shared.open_spare(1, &deques);
-        let spare = Local::new(Arc::clone(shared), 1, deques, false);
+        let deques = shared.move_in(1);
+        let spare = Local::new(Arc::clone(shared), 1, deques, Origin::Hired);
         let spare = go(spare, |spare| assert!(spare.search(Ladder::default()).is_none()));
         shared.begin_shutdown();
         assert!(local.idle().is_none());
@@ -461,10 +461,10 @@ fn the_pool_ends_beside_a_hire_that_fails() {
         assert!(shared.hire.set(Box::new(|_| Err(io::ErrorKind::WouldBlock.into()))).is_ok());
         shared.injected.push(task());
         shared.begin_shutdown();
-        shared.leave_seat();
+        shared.seats.leave();
         let watch = beside(&shared, |shared| shared.hand_over_or_call());
         let worker = go(local, |local| {
-            local.shared.retake_seat();
+            local.shared.seats.come_back();
             if let Some(found) = local.find() {
                 local.execute(found);
             }
@@ -491,5 +491,107 @@ fn whoever_relied_on_a_spare_that_has_no_thread_is_served() {
         close(&scope);
         asleep.wait_for_scope(&scope);
         publisher.join().unwrap();
+    });
+}
+
+/// It finds nothing and falls asleep meanwhile, or has done so.
+#[test]
+fn a_worker_that_is_let_go_leaves_its_seat() {
+    check(|| {
+        let [local, _busy] = workers(2, None);
+        let shared = Arc::clone(&local.shared);
+        let worker = go(local, |local| assert!(local.idle().is_none()));
+        shared.let_go(0);
+        while !shared.is_benched(0) {
+            thread::yield_now();
+        }
+        shared.unstaff();
+        shared.begin_shutdown();
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn work_that_comes_while_a_worker_leaves_for_good_is_done() {
+    check(|| {
+        let [local, _busy] = workers(2, None);
+        let shared = Arc::clone(&local.shared);
+        shared.let_go(0);
+        let publisher = beside(&shared, submit);
+        let worker = go(local, |local| {
+            let found = local.idle().expect("the pool hasn't ended");
+            local.execute(found);
+        });
+        publisher.join().unwrap();
+        worker.join().unwrap();
+        assert!(!shared.has_work());
+    });
+}
+
+/// There is one seat less; the other worker has one of its own.
+#[test]
+fn a_worker_that_is_one_too_many_leaves_after_its_job() {
+    check(|| {
+        let [local, _busy] = workers(2, None);
+        let shared = Arc::clone(&local.shared);
+        shared.injected.push(task());
+        let worker = go(local, |local| {
+            local.run();
+            assert_eq!(local.counters().tasks.read(), 1);
+        });
+        shared.resize(1, [0]);
+        while !shared.is_benched(0) {
+            thread::yield_now();
+        }
+        assert!(!shared.has_work());
+        shared.unstaff();
+        shared.begin_shutdown();
+        worker.join().unwrap();
+    });
+}
+
+/// With a pool that gets larger just then.
+#[test]
+fn work_that_comes_before_there_is_a_seat_for_it_is_done() {
+    check(|| {
+        let [busy] = workers(2, None);
+        let shared = &busy.shared;
+        let hired = count_hired(shared);
+        let publisher = beside(shared, submit);
+        shared.resize(2, []);
+        publisher.join().unwrap();
+        assert_eq!(hired.load(SeqCst), 1);
+    });
+}
+
+/// Its part of a broadcast, say: it is on its way to the bench, on it, or told to end.
+#[test]
+fn a_worker_that_leaves_is_brought_back_for_what_only_it_may_do() {
+    check(|| {
+        let [local, _busy] = workers(2, None);
+        let shared = Arc::clone(&local.shared);
+        let hired = count_hired(&shared);
+        shared.let_go(0);
+        let worker = go(local, |local| {
+            local.run();
+            let (shared, tasks) = (Arc::clone(&local.shared), local.counters().tasks.read());
+            if tasks == 0 {
+                shared.move_out(0, Deques::default());
+            }
+        });
+        let governor = beside(&shared, |shared| _ = shared.dismiss(0));
+        shared.worker(0).inbox.push(task());
+        shared.unpark(0);
+        shared.summon(0);
+        governor.join().unwrap();
+        if shared.seats.place(0, |_| ()) != Place::Dismissed {
+            while !shared.worker(0).inbox.is_empty() && hired.load(SeqCst) == 0 {
+                thread::yield_now();
+            }
+        }
+        shared.unstaff();
+        shared.begin_shutdown();
+        worker.join().unwrap();
+        assert!(shared.worker(0).inbox.is_empty() != (hired.load(SeqCst) == 1));
     });
 }

@@ -17,18 +17,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// What a part of a broadcast learns of the worker it runs on.
 pub struct BroadcastContext<'a> {
     local: &'a Local,
+    index: usize,
     /// Neither Send nor Sync: it speaks of the thread it is on.
     thread: PhantomData<&'a mut dyn Fn()>,
 }
 
 impl<'a> BroadcastContext<'a> {
-    pub(crate) fn new(local: &'a Local) -> Self {
-        Self { local, thread: PhantomData }
+    pub(crate) fn new(local: &'a Local, index: usize) -> Self {
+        Self { local, index, thread: PhantomData }
     }
 
-    /// The index of this worker.
+    /// The index of the worker that this part is for: this one, unless that one has ended (see
+    /// [`idle_timeout`](crate::ThreadPoolBuilder::idle_timeout)) and no thread can be had for it any more.
     pub fn index(&self) -> usize {
-        self.local.index
+        self.index
     }
 
     /// The number of workers, which is the number of parts.
@@ -131,13 +133,14 @@ impl ThreadPool {
 /// Puts a job made by `part` into every worker's inbox, in the order of their indices.
 pub fn address_all(
     shared: &Shared,
-    mut part: impl FnMut() -> JobRef<Local>,
+    mut part: impl FnMut(usize) -> JobRef<Local>,
 ) -> Result<(), Rejected<()>> {
     let mut address = || {
         for (index, worker) in shared.regulars.iter().enumerate() {
-            worker.inbox.push(part());
+            worker.inbox.push(part(index));
             // Whatever it sleeps for, idle or in a wait, it looks into its inbox.
             shared.unpark(index);
+            shared.summon(index);
         }
     };
     match Local::current_in(shared) {
@@ -156,11 +159,12 @@ where
     let parts: Vec<Mutex<Option<Result<R, Payload>>>> =
         shared.regulars.iter().map(|_| Mutex::new(None)).collect();
     let latch = CountLatch::new(parts.len());
-    let part = || {
+    let part = |index: usize| {
         let parts = &parts;
         let work = move |local: &Local| {
-            let outcome = catch_unwind(AssertUnwindSafe(|| op(BroadcastContext::new(local))));
-            *parts[local.index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            let context = BroadcastContext::new(local, index);
+            let outcome = catch_unwind(AssertUnwindSafe(|| op(context)));
+            *parts[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         };
         // SAFETY: we wait for it below.
         unsafe { ScopeJob::boxed_started(&latch, work) }
@@ -191,10 +195,10 @@ where
     OP: Fn(BroadcastContext<'_>) + Send + Sync + 'static,
 {
     let op = Arc::new(op);
-    let part = || {
+    let part = |index: usize| {
         let op = Arc::clone(&op);
         // SAFETY: it borrows nothing.
-        unsafe { HeapJob::boxed(move |local: &Local| op(BroadcastContext::new(local))) }
+        unsafe { HeapJob::boxed(move |local: &Local| op(BroadcastContext::new(local, index))) }
     };
     address_all(shared, part)
 }

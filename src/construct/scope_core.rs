@@ -179,11 +179,11 @@ impl<'scope> Core<'scope> {
     #[track_caller]
     pub fn spawn_broadcast(&self, work: impl Fn(BroadcastContext<'_>) + Send + Sync + 'scope) {
         let work = Arc::new(work);
-        let part = || {
+        let part = |index: usize| {
             // Not to be found by digging through queues: it counts as started at once.
             self.latch.spawned(0, 1);
             let work = Arc::clone(&work);
-            let part = move |local: &Local| work(BroadcastContext::new(local));
+            let part = move |local: &Local| work(BroadcastContext::new(local, index));
             // SAFETY: as in `job`. Its share in `work` goes before it counts as done.
             unsafe { ScopeJob::boxed_started(&self.latch, part) }
         };

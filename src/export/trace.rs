@@ -61,7 +61,8 @@ fn status_name(status: Status) -> Option<&'static str> {
         Status::Searching => Some("searching"),
         Status::Parked => Some("parked"),
         Status::Blocked => Some("blocked"),
-        Status::Starting | Status::Running | Status::Stopped => None,
+        // Nobody enters the last one: others see it.
+        Status::Starting | Status::Running | Status::Stopped | Status::Retiring => None,
     }
 }
 

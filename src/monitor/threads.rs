@@ -13,8 +13,8 @@ use std::time::Duration;
 /// The threads by the workers that they are.
 #[derive(Default)]
 pub struct ThreadsMonitor {
-    /// By index; none for a worker that has no thread yet.
-    threads: Vec<Option<WatchedThread>>,
+    /// By index, with their ids; none for a worker that has had no thread yet.
+    threads: Vec<Option<(u32, WatchedThread)>>,
     rows: Vec<(Key, Thread)>,
 }
 
@@ -47,8 +47,12 @@ impl ThreadsMonitor {
                 self.rows.push((Key::number(index), Thread::unavailable(Unavailable::Missing)));
                 continue;
             };
-            let new = self.threads[index].is_none();
-            let watched = self.threads[index].get_or_insert_with(|| WatchedThread::new(tid));
+            let known = &mut self.threads[index];
+            let new = known.as_ref().is_none_or(|&(id, _)| id != tid);
+            if new {
+                *known = Some((tid, WatchedThread::new(tid)));
+            }
+            let Some((_, watched)) = known else { continue };
             watched.read(at, all || new);
             self.rows.push((Key::number(index), watched.last));
         }

@@ -65,5 +65,5 @@ pub fn threads(shared: &Shared) -> impl Iterator<Item = (usize, Option<u32>)> {
         !(worker.activity.is(Status::Starting) || worker.activity.is(Status::Stopped))
     };
     let workers = shared.roster().filter(move |(_, worker)| runs(worker));
-    workers.map(|(index, worker)| (index, worker.tid.get().copied()))
+    workers.map(|(index, worker)| (index, worker.tid.get()))
 }

@@ -4,6 +4,7 @@ pub mod health;
 pub mod idleness;
 pub mod ladder;
 pub mod patience;
+pub mod scaling;
 pub mod stall;
 pub mod turn;
 pub mod wait;

@@ -16,7 +16,7 @@ use crate::sync::fence;
 use crate::sync::{self, Ordering};
 use crate::telemetry::readings::Readings;
 use crate::telemetry::unavailable::{Fact, Unavailable};
-use crate::worker::local::{Deques, Local};
+use crate::worker::local::{Deques, Local, Origin};
 use crate::worker::shared::{Insight, Shared};
 use crate::worker::watch::Watch;
 use std::io;
@@ -40,6 +40,18 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         }
         let Monitoring { mounts, .. } = &self.monitoring;
         Ok(Ok(Readings::new(self.monitoring.lengths(), possible_cpus(), max, mounts.clone())))
+    }
+
+    fn name_of(&mut self, worker: usize) -> Result<Option<String>, Error> {
+        if worker == 0 && self.use_current_thread {
+            return Ok(None);
+        }
+        let name = self.thread_name.as_mut().map(|name| name(worker));
+        match name {
+            // The standard library would panic.
+            Some(name) if name.contains('\0') => Err(Error::new(Kind::BadName { worker, name })),
+            name => Ok(name),
+        }
     }
 
     /// Builds the pool; its threads have started, start handlers included, unless told
@@ -83,7 +95,11 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         let shared = Shared::new(&deques, max, self.wait_policy, watch, handlers, insight);
         let shared = Arc::new(shared);
         self.record(&shared)?;
-        let crew = Arc::new(Crew::new(self.stack_size));
+        let mut regulars = Vec::with_capacity(workers);
+        for index in 0..workers {
+            regulars.push((self.name_of(index)?, placement.cpu(index)));
+        }
+        let crew = Arc::new(Crew::new(self.stack_size, regulars.clone()));
         if S::MAY_HIRE {
             let (crew, weak) = (Arc::clone(&crew), Arc::downgrade(&shared));
             let hire = move |post| match weak.upgrade() {
@@ -94,24 +110,17 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         }
         let mut pool = ThreadPool::new(Arc::clone(&shared), placement, crew);
         let mut guest = None;
-        for (index, deques) in deques.into_iter().enumerate() {
+        for (index, (deques, (name, cpu))) in deques.into_iter().zip(regulars).enumerate() {
             if index == 0 && self.use_current_thread {
-                guest = Some(Local::new(Arc::clone(&shared), index, deques, true));
+                guest = Some(Local::new(Arc::clone(&shared), index, deques, Origin::Guest));
                 continue;
             }
-            let name = match self.thread_name.as_mut().map(|name| name(index)) {
-                // The standard library would panic.
-                Some(name) if name.contains('\0') => {
-                    return Err(Error::new(Kind::BadName { worker: index, name }));
-                }
-                name => name,
-            };
             let thread = ThreadBuilder {
                 seat: Seat::new(&shared, index),
                 deques,
                 name,
                 stack_size: self.stack_size,
-                cpu: pool.cpu_of(index),
+                cpu,
             };
             match self.spawn.start(thread) {
                 Ok(handle) => pool.add_worker(index, handle),

@@ -1,8 +1,8 @@
-//! The threads of a pool that are none of its regular workers: spares, the watch, the governor.
+//! The threads that a pool starts after it has been built: workers, the watch, the governor.
 
 use crate::governor::Governor;
 use crate::pool::affinity;
-use crate::pool::thread::run_spare;
+use crate::pool::thread::run_hired;
 use crate::pool::watcher::watch;
 use crate::sync::{ThreadHandle, ThreadSpawner};
 use crate::worker::shared::{Post, Shared};
@@ -14,21 +14,31 @@ pub struct Crew {
     /// None once the pool has been shut down.
     threads: Mutex<Option<Vec<ThreadHandle<()>>>>,
     stack_size: Option<usize>,
+    /// Of the regular workers: their names, and the CPUs they are pinned to.
+    regulars: Vec<(Option<String>, Option<usize>)>,
 }
 
 impl Crew {
-    pub fn new(stack_size: Option<usize>) -> Self {
-        Self { threads: Mutex::new(Some(Vec::new())), stack_size }
+    pub fn new(
+        stack_size: Option<usize>,
+        regulars: Vec<(Option<String>, Option<usize>)>,
+    ) -> Self {
+        Self { threads: Mutex::new(Some(Vec::new())), stack_size, regulars }
     }
 
     pub fn hire(&self, shared: Arc<Shared>, post: Post) -> io::Result<()> {
         match post {
-            Post::Spare(index) => {
-                let mut spawner = ThreadSpawner::new().name(format!("filch-spare-{index}"));
+            Post::Worker(index) => {
+                let spare = || (Some(format!("filch-spare-{index}")), None);
+                let (name, cpu) = self.regulars.get(index).cloned().unwrap_or_else(spare);
+                let mut spawner = ThreadSpawner::new();
+                if let Some(name) = name {
+                    spawner = spawner.name(name);
+                }
                 if let Some(size) = self.stack_size {
                     spawner = spawner.stack_size(size);
                 }
-                self.employ(spawner, move || run_spare(shared, index), |_| ())
+                self.employ(spawner, move || run_hired(shared, index, cpu), |_| ())
             }
             Post::Watch => {
                 let spawner = ThreadSpawner::new().name("filch-watch".into());
@@ -64,17 +74,23 @@ impl Crew {
         // Not on the CPU of the worker that hires: it goes on, or another one soon runs there.
         let thread = affinity::unpinned(|| spawner.spawn(body))?;
         started(&thread);
+        // Else those of workers that come and go would pile up.
+        let ended = threads.extract_if(.., |thread| thread.is_finished());
+        ended.for_each(|thread| drop(thread.join()));
         threads.push(thread);
         Ok(())
     }
 
-    /// Joins all, after the pool has come to its end.
+    /// Joins all, while the pool comes to its end. Whoever hires another is one of them, or is joined
+    /// before; so if none is left nobody will.
     pub fn join(&self) {
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        for thread in threads.into_iter().flatten() {
+        let threads = || self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = || threads().as_mut().and_then(Vec::pop);
+        while let Some(thread) = next() {
             // A panic that reached the end of the thread came from the destructor of a
             // thread-local; it has been printed, and it is no task's.
             drop(thread.join());
         }
+        *threads() = None;
     }
 }

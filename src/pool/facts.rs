@@ -52,7 +52,7 @@ impl ThreadPool {
             steals_from: remote.thefts.read(),
             queued: remote.queued(),
             memory: remote.memory(),
-            tid: remote.tid.get().copied(),
+            tid: remote.tid.get(),
             task: remote.current.read(&shared.labels, shared.clock.ticks(), tick),
             latency: TaskLatency::new(&[&remote.latencies], None, tick),
             pinned_to: self.cpu_of(index),

@@ -9,7 +9,7 @@ use crate::primitive::latch::Latch;
 use crate::sync::{Ordering, ThreadHandle, ThreadSpawner};
 use crate::telemetry::activity::Status;
 use crate::worker::handlers::ThreadHandler;
-use crate::worker::local::{Deques, Local};
+use crate::worker::local::{Deques, Local, Origin};
 use crate::worker::shared::Shared;
 use crate::worker::span;
 use std::fmt;
@@ -66,15 +66,10 @@ impl ThreadBuilder {
     pub fn run(self) {
         let Self { mut seat, deques, cpu, .. } = self;
         let (shared, index) = (Arc::clone(&seat.shared), seat.index);
-        if let Some(cpu) = cpu {
-            // A CPU that has been taken away meanwhile: the worker floats.
-            affinity::pin(cpu);
-        }
-        let local = Local::new(shared, index, deques, false);
-        // SAFETY: valid until `serve` leaves, on this thread.
-        unsafe { Local::enter(&local) };
+        pin(cpu);
+        let local = Local::new(shared, index, deques, Origin::Built);
         seat.taken = true;
-        serve(&local);
+        live(local);
     }
 
     /// Starts a thread of the standard library's for it.
@@ -122,18 +117,31 @@ impl Drop for Seat {
     }
 }
 
-/// The whole life of a spare. It is called by a thread of its own.
-pub fn run_spare(shared: Arc<Shared>, index: usize) {
-    let deques = Deques::default();
-    shared.open_spare(index, &deques);
-    let local = Local::new(shared, index, deques, false);
+/// On a CPU that has been taken away meanwhile it floats.
+fn pin(cpu: Option<usize>) {
+    if let Some(cpu) = cpu {
+        affinity::pin(cpu);
+    }
+}
+
+/// The whole life of a worker that is hired. It is called by a thread of its own.
+pub fn run_hired(shared: Arc<Shared>, index: usize, cpu: Option<usize>) {
+    pin(cpu);
+    let deques = shared.move_in(index);
+    live(Local::new(shared, index, deques, Origin::Hired));
+}
+
+/// Is this worker. Doesn't unwind: `execute` and `guarded` see to it.
+fn live(local: Local) {
     // SAFETY: valid until `serve` leaves, on this thread.
     unsafe { Local::enter(&local) };
     serve(&local);
+    let Local { shared, index, deques, .. } = local;
+    if !shared.is_over() {
+        shared.move_out(index, deques);
+    }
 }
 
-/// Is the worker as which this thread has been entered. Doesn't unwind: `execute` and
-/// `guarded` see to it.
 fn serve(local: &Local) {
     let Local { shared, index, .. } = local;
     local.begin_recording();
@@ -142,10 +150,10 @@ fn serve(local: &Local) {
     if (shared.watch.after.is_some() || shared.readings.is_ok())
         && let Some(tid) = current_tid()
     {
-        let _ = local.remote().tid.set(tid);
+        local.remote().tid.set(tid);
     }
-    // A spare counts as searching, but who knows how long the handler takes.
-    let relied_upon = local.is_spare() && shared.handlers.start.is_some();
+    // One that is hired counts as searching, but who knows how long the handler takes.
+    let relied_upon = local.origin == Origin::Hired && shared.handlers.start.is_some();
     if relied_upon {
         shared.stop_searching();
     }
@@ -153,16 +161,22 @@ fn serve(local: &Local) {
     if relied_upon {
         shared.idle.start_searching();
     }
-    // SAFETY: `shared` keeps the latch alive, and only this worker sets it.
-    unsafe { Latch::set(&raw const local.remote().started) };
+    set(&local.remote().started);
     local.run();
     local.is_now(Status::Stopped);
     span::stopped(*index);
     // Before the exit handler: what that spawns would never run here.
     Local::leave();
     guarded(shared, shared.handlers.exit.as_deref(), *index);
-    // SAFETY: as above.
-    unsafe { Latch::set(&raw const local.remote().stopped) };
+    set(&local.remote().stopped);
+}
+
+/// A latch of a worker's, which may have had a thread before.
+fn set(latch: &Latch) {
+    if !latch.is_set() {
+        // SAFETY: it is a part of what all share, and only this thread sets it now.
+        unsafe { Latch::set(latch) };
+    }
 }
 
 /// A start or exit handler's panic is nobody's business but the panic handler's.

@@ -14,17 +14,18 @@ const QUIET: u32 = 5;
 /// What the watch knows of one worker.
 #[derive(Default)]
 struct Watched {
-    /// Since the first look at a thread that has said who it is.
-    files: Option<ThreadFiles>,
+    /// Of the thread that it is, once that has said so.
+    files: Option<(u32, ThreadFiles)>,
     stall: Stall,
 }
 
 impl Watched {
     fn is_asleep(&mut self, worker: &Remote) -> bool {
-        if self.files.is_none() {
-            self.files = worker.tid.get().map(|&tid| ThreadFiles::new(tid));
+        let tid = worker.tid.get();
+        if self.files.as_ref().map(|&(tid, _)| tid) != tid {
+            self.files = tid.map(|tid| (tid, ThreadFiles::new(tid)));
         }
-        self.stall.look(self.files.as_mut().and_then(ThreadFiles::read))
+        self.stall.look(self.files.as_mut().and_then(|(_, files)| files.read()))
     }
 }
 

@@ -139,6 +139,12 @@ impl EventCount {
         before & SEARCHING == SEARCHER
     }
 
+    /// Whether this member sleeps, or is about to. For one who has fenced.
+    pub fn is_asleep(&self, member: usize) -> bool {
+        let (word, bit) = self.slot(member);
+        word.load(Ordering::Relaxed) & bit != 0
+    }
+
     /// Whether some member sleeps. For one who has just left the search as the last.
     #[inline]
     pub fn anyone_asleep(&self) -> bool {

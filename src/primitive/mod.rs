@@ -11,4 +11,5 @@ pub mod parker;
 pub mod pile;
 pub mod ring;
 pub mod rng;
+pub mod seating;
 pub mod seats;

@@ -1,96 +1,95 @@
 //! How many workers run: as many as there are seats, whoever blocks meanwhile.
 //!
 //! Every worker that runs, looks for work or sleeps idle holds a *seat*. A worker that
-//! blocks leaves its seat, and a *spare* may take it; when the blocked one is back it sits
-//! down at once, so that for a while there may be more workers than seats. Spares that
-//! hold no seat lie on the *bench*.
+//! blocks leaves its seat, and another may take it; when the blocked one is back it sits
+//! down at once, so that for a while there may be more workers than seats. Workers that
+//! hold no seat lie on the *bench*, or have no thread (yet, or any more).
 //!
 //! `free` = seats − workers that hold one; negative while there are too many.
 //!
-//! | publisher                            | who leaves (a worker that blocks, a spare   |
-//! |                                      | that found nothing)                         |
+//! | publisher                            | who leaves (a worker that blocks, or one    |
+//! |                                      | that found nothing), or adds a seat         |
 //! |--------------------------------------|---------------------------------------------|
-//! | 1. publish the work                  | 1. leave, or sit_out                        |
+//! | 1. publish the work                  | 1. leave, sit_out or resize                 |
 //! | 2. light_fence                       | 2. heavy_fence                              |
 //! | 3. nobody is idle, is_short: fill    | 3. look at everything once more             |
-//! |    and start the spare               | 4. found some: fill and start the spare     |
+//! |    and start whom that gives         | 4. found some: fill and start whom it gives |
 //!
 //! A Dekker handshake: the publisher sees that a seat is free, or who left it sees the work.
-//! So no job is left with nobody to run it while a spare can be had.
+//! So no job is left with nobody to run it while a thread can be had.
 //!
-//! A spare that has finished a job while there are too many goes to the bench. At least
-//! one of the surplus is a spare, so within one job there are no more workers than seats.
+//! Of the *regular* workers those that are *settled* sleep in their seats when they are idle. All
+//! others, the *spares* among them, have their seats *lent*: they leave them when they find nothing,
+//! and after a job while there are too many. There are never more settled workers than seats. So
+//! of the surplus one at least has its seat lent, and within one job there are no more workers than
+//! seats.
 //!
 //! The lock is held for a few instructions by those who are about to sleep or have just
 //! woken; publishers look without it.
 //!
 //! Model: loom-tests/tests/seats.rs.
 
-use crate::sync::{AtomicBool, AtomicIsize, Mutex, MutexGuard, Ordering};
+use crate::primitive::seating::Seating;
+use crate::sync::{AtomicBool, AtomicIsize, AtomicUsize, Mutex, Ordering};
 use std::sync::PoisonError;
 
-/// A spare that has been given a seat: it is to be started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spare {
-    /// Its thread sleeps.
-    Benched(usize),
-    /// It has no thread yet.
-    Unborn(usize),
-}
+pub use crate::primitive::seating::{Place, Spare};
 
 #[derive(Debug)]
 pub struct Seats {
-    seats: isize,
-    table: Mutex<Table>,
-    /// Whether a seat is free and a spare to be had. Written under the lock.
+    table: Mutex<Seating>,
+    /// As in the table; all three are written under the lock.
     short: AtomicBool,
-    /// As in the table. Written under the lock.
     free: AtomicIsize,
-}
-
-#[derive(Debug)]
-struct Table {
-    free: isize,
-    bench: Vec<usize>,
-    /// Those that have no thread, the next one last.
-    unborn: Vec<usize>,
-    /// No thread could be had, last time. Nobody tries until somebody has reason to hope.
-    barren: bool,
+    seats: AtomicIsize,
+    /// How many workers block, and one more while a seat is `short`, and one while the watch is off
+    /// duty. Zero tells a publisher who finds nobody idle that there is nobody else to think of.
+    pub exceptions: AtomicUsize,
 }
 
 impl Seats {
-    /// A seat for each worker below `seats`, all taken, and spares from there to `max`.
-    pub fn new(seats: usize, max: usize) -> Self {
-        let unborn = (seats..max).rev().collect();
-        let table = Table { free: 0, bench: Vec::new(), unborn, barren: false };
+    /// A seat for each of the regular workers, those below `regulars`, all taken, and spares from
+    /// there to `max`.
+    pub fn new(regulars: usize, max: usize) -> Self {
+        let table = Seating::new(regulars, max);
         Self {
-            seats: seats as isize,
-            table: Mutex::new(table),
             short: AtomicBool::new(false),
-            free: AtomicIsize::new(0),
+            free: AtomicIsize::new(table.free),
+            seats: AtomicIsize::new(table.seats),
+            table: Mutex::new(table),
+            exceptions: AtomicUsize::new(0),
         }
     }
 
     /// Changes the table, and then what is seen of it without the lock.
-    fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut Seating) -> T) -> T {
         // Nothing panics while the lock is held.
-        let lock: MutexGuard<'_, Table> = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut table = lock;
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let result = change(&mut table);
-        let spare = !table.bench.is_empty() || !(table.barren || table.unborn.is_empty());
-        self.short.store(table.free > 0 && spare, Ordering::Relaxed);
+        let short = table.is_short();
+        if short != self.is_short() {
+            self.short.store(short, Ordering::Relaxed);
+            if short {
+                self.exceptions.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.exceptions.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
         self.free.store(table.free, Ordering::Relaxed);
+        self.seats.store(table.seats, Ordering::Relaxed);
         result
     }
 
     /// For a worker that blocks. A heavy_fence and a last look follow.
     pub fn leave(&self) {
+        self.exceptions.fetch_add(1, Ordering::Relaxed);
         self.change(|table| table.free += 1);
     }
 
     /// For that worker, when it is back. It may have a job at hand, so it asks nobody.
     pub fn come_back(&self) {
         self.change(|table| table.free -= 1);
+        self.exceptions.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// What somebody waited for is done: if no thread could be had, there may be one now. Not
@@ -108,58 +107,87 @@ impl Seats {
 
     /// Whether no worker holds a seat.
     pub fn is_deserted(&self) -> bool {
-        self.free.load(Ordering::Relaxed) >= self.seats
+        self.free.load(Ordering::Relaxed) >= self.seats.load(Ordering::Relaxed)
     }
 
-    /// Gives a free seat to a spare, the one that was benched last if there is a choice.
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.seats.load(Ordering::Relaxed) as usize
+    }
+
+    /// Gives a free seat to somebody, who is to be started.
     pub fn fill(&self) -> Option<Spare> {
-        self.change(|table| {
-            if table.free <= 0 {
-                return None;
-            }
-            let spare = match table.bench.pop() {
-                Some(spare) => Spare::Benched(spare),
-                None if table.barren => return None,
-                None => Spare::Unborn(table.unborn.pop()?),
-            };
-            table.free -= 1;
-            Some(spare)
-        })
+        self.change(Seating::fill)
     }
 
-    /// For a spare without a thread: none could be had.
-    pub fn stay_unborn(&self, spare: usize) {
-        self.change(|table| {
-            table.unborn.push(spare);
-            table.free += 1;
-            table.barren = true;
-        });
+    /// Gives this very worker a seat, though none may be free, and it is to be started. `None` if it has
+    /// one, or blocks, or is about to end: who leaves a seat, or ends, looks whether it is wanted.
+    pub fn summon(&self, worker: usize) -> Option<Spare> {
+        self.change(|table| table.summon(worker))
     }
 
-    /// For a spare that found nothing. A heavy_fence and a last look follow.
-    pub fn sit_out(&self, spare: usize) {
-        self.change(|table| {
-            table.bench.push(spare);
-            table.free += 1;
-        });
+    /// For one that was to be started: no thread could be had.
+    pub fn stay_unborn(&self, worker: usize) {
+        self.change(|table| table.stay_unborn(worker));
     }
 
-    /// For a spare between two jobs: sits out if there are too many. Returns whether it does.
-    pub fn sit_out_if_crowded(&self, spare: usize) -> bool {
+    /// For one that found nothing. A heavy_fence and a last look follow.
+    pub fn sit_out(&self, worker: usize) {
+        self.change(|table| table.bench(worker));
+    }
+
+    /// Between two jobs: sits out if there are too many. Returns whether it does.
+    pub fn sit_out_if_crowded(&self, worker: usize) -> bool {
         // A glance first: this is asked after every job.
         self.free.load(Ordering::Relaxed) < 0
             && self.change(|table| {
                 let crowded = table.free < 0;
                 if crowded {
-                    table.bench.push(spare);
-                    table.free += 1;
+                    table.bench(worker);
                 }
                 crowded
             })
     }
 
-    /// Whether this spare still lies on the bench.
-    pub fn is_benched(&self, spare: usize) -> bool {
-        self.change(|table| table.bench.contains(&spare))
+    /// Where this worker is. `mark` is told, while nobody can change it, whether it is settled.
+    pub fn place(&self, worker: usize, mark: impl FnOnce(bool)) -> Place {
+        self.change(|table| {
+            mark(table.is_settled(worker));
+            table.place(worker)
+        })
+    }
+
+    /// From now on there are so many seats. `mark` is told of each worker that isn't settled any more, the
+    /// first ones of `order`, or is now. If there are more seats than before, a heavy_fence and a last
+    /// look follow.
+    pub fn resize(
+        &self,
+        seats: usize,
+        order: impl IntoIterator<Item = usize>,
+        mark: impl FnMut(usize, bool),
+    ) {
+        self.change(|table| table.resize(seats, order, mark));
+    }
+
+    /// Has this worker leave its seat when it finds nothing. `mark` is called, while nobody can change it,
+    /// if it was settled.
+    pub fn unsettle(&self, worker: usize, mark: impl FnOnce()) -> bool {
+        self.change(|table| {
+            let settled = table.unsettle(worker);
+            if settled {
+                mark();
+            }
+            settled
+        })
+    }
+
+    /// Tells a worker on the bench to end. Returns whether it lies there; it is then to be woken.
+    pub fn dismiss(&self, worker: usize) -> bool {
+        self.change(|table| table.dismiss(worker))
+    }
+
+    /// For one that has been told to end, and has. It looks whether it is wanted.
+    pub fn retire(&self, worker: usize) {
+        self.change(|table| table.retire(worker));
     }
 }

@@ -41,7 +41,7 @@ pub use std::thread::panicking;
 /// Statistics use these even under loom: they order nothing, and each would
 /// multiply the interleavings that a model has to visit.
 pub mod statistic {
-    pub use std::sync::atomic::{AtomicU64, Ordering};
+    pub use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }
 
 /// Process-wide switches that outlive any one model: loom's atomics can't be

@@ -24,16 +24,20 @@ pub enum Status {
     Blocked,
     /// Its thread has ended.
     Stopped,
+    /// It runs or looks for work, but is to leave when it finds none, since the pool has got smaller or
+    /// doesn't need it.
+    Retiring,
 }
 
 impl Status {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Starting,
         Self::Running,
         Self::Searching,
         Self::Parked,
         Self::Blocked,
         Self::Stopped,
+        Self::Retiring,
     ];
 }
 

@@ -40,7 +40,7 @@ impl Local {
 
     fn fetch(&self) -> Option<JobRef<Self>> {
         // In the midst of a job, or of what a guest does, it may be long before it looks again.
-        let looks_again = self.nesting.get() == 0 && !self.guest;
+        let looks_again = self.nesting.get() == 0 && !self.is_guest();
         let batch = if looks_again { self.turn.searches_left().clamp(1, BATCH) } else { 1 };
         let task = self.shared.injected.steal_batch(batch as usize, &self.deques.arrivals)?;
         if !self.deques.arrivals.is_empty() {

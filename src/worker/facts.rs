@@ -14,6 +14,10 @@ impl Remote {
         if self.presence.is_stalled() {
             seen.status = Status::Blocked;
         }
+        let at_work = matches!(seen.status, Status::Running | Status::Searching);
+        if at_work && self.regular && self.presence.is_lent() {
+            seen.status = Status::Retiring;
+        }
         seen
     }
 

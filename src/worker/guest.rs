@@ -3,7 +3,7 @@
 //! This file is `unsafe` for the worker that such a thread leaves behind.
 
 use crate::telemetry::activity::Status;
-use crate::worker::local::Local;
+use crate::worker::local::{Local, Origin};
 use crate::worker::shared::Job;
 use std::cell::RefCell;
 
@@ -58,14 +58,18 @@ impl Local {
         unsafe { Self::enter(this) };
     }
 
+    pub fn is_guest(&self) -> bool {
+        self.origin == Origin::Guest
+    }
+
     /// Whether what it does now is part of a job, after which it looks for others: not so for a
     /// guest, unless it runs one.
     pub fn returns(&self) -> bool {
-        !self.guest || self.nesting.get() > 0
+        !self.is_guest() || self.nesting.get() > 0
     }
 
     /// Whether this is a guest that is in the midst of no job and no join.
     pub fn is_at_leisure(&self) -> bool {
-        self.guest && self.nesting.get() == 0 && self.lane().is_bare()
+        self.is_guest() && self.nesting.get() == 0 && self.lane().is_bare()
     }
 }

@@ -11,7 +11,6 @@ use crate::telemetry::activity::Status;
 use crate::worker::local::Local;
 use crate::worker::presence::Due;
 use crate::worker::shared::Job;
-use crate::worker::span;
 
 /// How an attempt to sleep ended.
 enum Rest {
@@ -20,6 +19,8 @@ enum Rest {
     /// The last look took a hidden frame.
     Pulled(Job),
     Woken,
+    /// It has lain on the bench, and is to end.
+    Dismissed,
 }
 
 impl Local {
@@ -82,6 +83,7 @@ impl Local {
                         Rest::Pulled(job) => return Some(self.leave_search(job, slept)),
                         Rest::Cancelled => false,
                         Rest::Woken => true,
+                        Rest::Dismissed => return None,
                     };
                     if woken {
                         slept = true;
@@ -141,69 +143,11 @@ impl Local {
     }
 
     fn rest(&self) -> Rest {
-        if self.is_spare() {
-            self.withdraw();
-            self.shared.seats.sit_out(self.index);
-            self.lie_on_the_bench();
-            Rest::Woken
-        } else {
-            self.sleep()
+        match self.remote().presence.is_lent() {
+            true if self.sit_out() => Rest::Dismissed,
+            true => Rest::Woken,
+            false => self.sleep(),
         }
-    }
-
-    /// Sleeps until it is given a seat again, and with it the duty to search, or the pool
-    /// ends. For a spare that has just left its seat, and searches no more.
-    fn lie_on_the_bench(&self) {
-        let shared = &self.shared;
-        // Not before it has left its seat: who sees nobody search must see a free seat.
-        if shared.idle.stop_searching() {
-            // Whoever pushes a frame from here on shows it and looks for somebody.
-            shared.raise_hunger();
-            heavy_fence();
-            shared.hand_over_or_call();
-        }
-        self.sleep_on_the_bench();
-    }
-
-    /// For a spare that has no seat any more, and whose work is in good hands.
-    fn sleep_on_the_bench(&self) {
-        let shared = &self.shared;
-        span::benched(self.index);
-        shared.unstaff();
-        debug_assert!(self.credits.are_none());
-        while shared.seats.is_benched(self.index) && !shared.is_over() {
-            self.counters().parks.bump();
-            self.park(None);
-        }
-        self.remote().presence.back(true);
-        // Or the pool has ended.
-        if !shared.seats.is_benched(self.index) {
-            span::seated(self.index);
-        }
-    }
-
-    /// Sees to it that the watch doesn't take the seat that a spare is about to give up.
-    fn withdraw(&self) {
-        if self.remote().presence.leave() == Some(Due::Nothing) {
-            // It has just done so.
-            self.shared.retake_seat();
-        }
-    }
-
-    /// Between two jobs of a spare: goes to the bench if there are too many, and comes back
-    /// searching. Whoever is left runs what there is. Returns whether it has been there.
-    pub fn sit_out_if_crowded(&self) -> bool {
-        self.credits.give_back();
-        self.withdraw();
-        let crowded = self.shared.seats.sit_out_if_crowded(self.index);
-        if crowded {
-            self.is_now(Status::Parked);
-            self.sleep_on_the_bench();
-            self.is_now(Status::Searching);
-        } else {
-            self.remote().presence.back(true);
-        }
-        crowded
     }
 
     /// Leaves its seat, and sees to it that somebody takes its place if there is work. For
@@ -232,7 +176,9 @@ impl Local {
         if !shared.is_alone_awake(self.index) {
             heavy_fence();
         }
-        let rest = if !self.remote().inbox.is_empty() || shared.has_visible() {
+        let remote = self.remote();
+        let concerned = !remote.inbox.is_empty() || remote.presence.is_lent();
+        let rest = if concerned || shared.has_visible() {
             Rest::Cancelled
         } else {
             match self.pull() {
@@ -247,11 +193,11 @@ impl Local {
                 Pulled::Nothing => {
                     self.counters().parks.bump();
                     debug_assert!(self.credits.are_none());
-                    if self.remote().presence.rest() == Due::ComeBack {
-                        shared.retake_seat();
+                    if remote.presence.rest() == Due::ComeBack {
+                        shared.seats.come_back();
                     }
                     self.park(None);
-                    self.remote().presence.back(false);
+                    remote.presence.back();
                     Rest::Woken
                 }
             }

@@ -73,8 +73,19 @@ pub struct Local {
     pub loops: Cell<bool>,
     /// Until what it does next can't be told from the task before.
     pub last_end: Cell<Option<LastEnd>>,
-    /// Whether its thread is the pool's own, or only a guest (`use_current_thread`).
-    pub guest: bool,
+    /// Whose its thread is.
+    pub origin: Origin,
+}
+
+/// How a worker came by its thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The pool was built with it.
+    Built,
+    /// It was hired for work that waits, and counts as searching from the start.
+    Hired,
+    /// It is a guest's (`use_current_thread`).
+    Guest,
 }
 
 impl Counts for Local {
@@ -101,7 +112,7 @@ thread_local! {
 
 impl Local {
     /// For the thread that is to be the worker.
-    pub fn new(shared: Arc<Shared>, index: usize, deques: Deques, guest: bool) -> Self {
+    pub fn new(shared: Arc<Shared>, index: usize, deques: Deques, origin: Origin) -> Self {
         let rng = Rng::new(index as u64);
         let remote = NonNull::from(shared.worker(index));
         let countdown = Countdown::new(shared.one_in, shared.clock.ticks());
@@ -121,7 +132,7 @@ impl Local {
             countdown,
             loops: Cell::new(false),
             last_end: Cell::new(None),
-            guest,
+            origin,
         }
     }
 
@@ -231,25 +242,21 @@ impl Local {
         }
     }
 
-    pub fn is_spare(&self) -> bool {
-        self.shared.is_spare(self.index)
-    }
-
     /// Lets others run instead, for as long as it blocks. Returns whether it held a seat;
     /// [`come_back`](Self::come_back) wants to know. A heavy_fence and a last look follow.
     #[must_use]
     pub fn leave_seat(&self) -> bool {
         let due = self.remote().presence.leave();
         if due == Some(Due::Leave) {
-            self.shared.leave_seat();
+            self.shared.seats.leave();
         }
         due.is_some()
     }
 
     pub fn come_back(&self, left: bool) {
         if left {
-            self.shared.retake_seat();
-            self.remote().presence.back(self.is_spare());
+            self.shared.seats.come_back();
+            self.remote().presence.back();
         }
     }
 

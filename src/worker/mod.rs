@@ -1,11 +1,12 @@
 //! Floor 5: the worker. `run` is the loop, `find` where it looks for work, `arrivals` how it
-//! comes by tasks from outside, `idle` what it does when there is no work, `wait` what it does
+//! comes by tasks from outside, `idle` what it does when there is no work, `bench` when it isn't needed, `wait` what it does
 //! while its own isn't done, and `help` what it finds to do then; `local` is what only its thread
 //! touches, `shared` what all may, `submit` how work comes in from outside, `wake` who is told of it,
 //! `whereabouts` where the workers are, `facts` what they say of themselves, `timing` how long tasks take, by stamps from `stamp`, `span` what `tracing` is told, `outcome` what of tasks that fail, `record` what they write down of what they do, `guest` workers that the
-//! pool didn't start, and `replace` who takes the place of those who block.
+//! pool didn't start, `replace` who takes the place of those who block, and `staff` who comes and who goes.
 
 pub mod arrivals;
+mod bench;
 pub mod blocked;
 mod facts;
 pub mod find;
@@ -23,6 +24,7 @@ mod replace;
 pub mod run;
 pub mod shared;
 pub mod span;
+mod staff;
 pub mod stamp;
 mod submit;
 pub mod timing;

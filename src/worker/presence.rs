@@ -4,15 +4,14 @@
 //! | state     | holds a seat | who changes it                                            |
 //! |-----------|--------------|-----------------------------------------------------------|
 //! | `BUSY`    | yes          | the worker; the watch makes it `STALLED`                  |
-//! | `SPARE`   | yes          | as `BUSY`, for a spare, who has more to see to            |
 //! | `IDLE`    | yes          | the worker: it sleeps until somebody has work             |
-//! | `AWAY`    | no           | the worker: it blocks and has said so, or is a spare that |
-//! |           |              | lies on the bench                                         |
+//! | `AWAY`    | no           | the worker: it blocks and has said so, or lies on the     |
+//! |           |              | bench                                                     |
 //! | `STALLED` | no           | both: the watch found it asleep in the midst of a task;   |
 //! |           |              | whoever notices first that it runs gives the seat back    |
 //!
 //! Each change away from `STALLED` is by read-modify-write, so exactly one side gives the
-//! seat back.
+//! seat back. Beside the state, `LENT`: it has not settled in its seat. Written under the seats' lock.
 
 use crate::sync::{AtomicU32, Ordering};
 
@@ -20,7 +19,7 @@ const BUSY: u32 = 0;
 const IDLE: u32 = 1;
 const AWAY: u32 = 2;
 const STALLED: u32 = 3;
-const SPARE: u32 = 4;
+const LENT: u32 = 4;
 
 #[derive(Debug)]
 pub struct Presence(AtomicU32);
@@ -38,31 +37,27 @@ pub enum Due {
 
 // Relaxed throughout: the word guards no data, and the seats have a lock.
 impl Presence {
-    pub fn new(spare: bool) -> Self {
-        Self(AtomicU32::new(Self::busy(spare)))
+    pub fn new(lent: bool) -> Self {
+        Self(AtomicU32::new(if lent { BUSY | LENT } else { BUSY }))
     }
 
-    fn busy(spare: bool) -> u32 {
-        if spare { SPARE } else { BUSY }
-    }
-
-    /// The worker blocks. `None`: it is away already.
+    /// The worker blocks, or leaves its seat for the bench. `None`: it is away already.
     pub fn leave(&self) -> Option<Due> {
-        match self.0.swap(AWAY, Ordering::Relaxed) {
+        match self.swap(AWAY) {
             AWAY => None,
             STALLED => Some(Due::Nothing),
             _ => Some(Due::Leave),
         }
     }
 
-    /// It is back, or a spare has been given a seat.
-    pub fn back(&self, spare: bool) {
-        self.0.store(Self::busy(spare), Ordering::Relaxed);
+    /// It is back, or has been given a seat.
+    pub fn back(&self) {
+        self.swap(BUSY);
     }
 
     /// The worker goes to sleep in its seat.
     pub fn rest(&self) -> Due {
-        match self.0.swap(IDLE, Ordering::Relaxed) {
+        match self.swap(IDLE) {
             STALLED => Due::ComeBack,
             _ => Due::Nothing,
         }
@@ -75,30 +70,50 @@ impl Presence {
     }
 
     /// Somebody has noticed that it runs.
-    pub fn resume(&self, spare: bool) -> Due {
-        match self.change(STALLED, Self::busy(spare)) {
-            true => Due::ComeBack,
-            false => Due::Nothing,
-        }
+    pub fn resume(&self) -> Due {
+        if self.change(STALLED, BUSY) { Due::ComeBack } else { Due::Nothing }
     }
 
     /// The watch has found it asleep.
-    pub fn stall(&self, spare: bool) -> Due {
-        match self.change(Self::busy(spare), STALLED) {
-            true => Due::Leave,
-            false => Due::Nothing,
-        }
+    pub fn stall(&self) -> Due {
+        if self.change(BUSY, STALLED) { Due::Leave } else { Due::Nothing }
     }
 
     pub fn is_busy(&self) -> bool {
-        matches!(self.0.load(Ordering::Relaxed), BUSY | SPARE)
+        self.state() == BUSY
     }
 
     pub fn is_stalled(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == STALLED
+        self.state() == STALLED
+    }
+
+    /// Whether it leaves its seat when it finds nothing, or there are too many.
+    pub fn is_lent(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & LENT != 0
+    }
+
+    /// For whoever holds the seats' lock.
+    pub fn lend(&self, lent: bool) {
+        if lent {
+            self.0.fetch_or(LENT, Ordering::Relaxed);
+        } else {
+            self.0.fetch_and(!LENT, Ordering::Relaxed);
+        }
+    }
+
+    fn state(&self) -> u32 {
+        self.0.load(Ordering::Relaxed) & !LENT
+    }
+
+    /// Puts it in this state, and returns the one before.
+    fn swap(&self, state: u32) -> u32 {
+        let change = |word| Some(word & LENT | state);
+        let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+        before.unwrap_or_else(|word| word) & !LENT
     }
 
     fn change(&self, from: u32, to: u32) -> bool {
-        self.0.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let change = |word| (word & !LENT == from).then_some(word & LENT | to);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change).is_ok()
     }
 }

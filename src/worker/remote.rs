@@ -7,7 +7,7 @@ use crate::queue::deque::Stealer;
 use crate::queue::fifo::Fifo;
 use crate::queue::injector::Injector;
 use crate::queue::lane::Lane;
-use crate::sync::AtomicUsize;
+use crate::sync::{AtomicUsize, Mutex, statistic};
 use crate::telemetry::activity::Activity;
 use crate::telemetry::counters::WorkerCounters;
 use crate::telemetry::event::Recorder;
@@ -20,8 +20,24 @@ use crate::worker::stamp::WokenAt;
 use crossbeam_utils::CachePadded;
 use std::sync::{Arc, OnceLock};
 
+/// The number of a thread, or that of the last one.
+#[derive(Debug, Default)]
+pub struct Tid(statistic::AtomicU32);
+
+impl Tid {
+    pub fn set(&self, tid: u32) {
+        self.0.store(tid, statistic::Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> Option<u32> {
+        Some(self.0.load(statistic::Ordering::Relaxed)).filter(|&tid| tid > 0)
+    }
+}
+
 pub struct Remote {
     pub index: usize,
+    /// Whether it is none of the spares.
+    pub regular: bool,
     pub lane: CachePadded<Lane<Local>>,
     /// Exposed frames.
     pub frames: Stealer<FrameRef<Local>>,
@@ -39,8 +55,8 @@ pub struct Remote {
     /// What it waits for while it sleeps in a wait: a [`Blocked`].
     pub blocked: AtomicUsize,
     pub presence: Presence,
-    /// Its thread, for the watch.
-    pub tid: OnceLock<u32>,
+    /// Its thread, for those who look into `/proc`.
+    pub tid: Tid,
     /// How many jobs it runs that are no part of the taken frame it is in the midst of.
     pub foreign: AtomicUsize,
     pub counters: CachePadded<WorkerCounters>,
@@ -51,8 +67,10 @@ pub struct Remote {
     pub latencies: Latencies,
     pub current: Current,
     pub woken_at: WokenAt,
+    /// Its ends of its deques while it has no thread.
+    pub vacated: Mutex<Option<Deques>>,
     /// Set when it has begun (start handler done), and when it has ended (all but its
-    /// thread-locals gone).
+    /// thread-locals gone), for the first time.
     pub started: Latch,
     pub stopped: Latch,
 }
@@ -62,6 +80,7 @@ impl Remote {
     pub fn new(local: &Deques, index: usize, regulars: usize) -> Self {
         Self {
             index,
+            regular: index < regulars,
             lane: CachePadded::new(Lane::new()),
             frames: local.frames.stealer(),
             scoped: local.scoped.stealer(),
@@ -72,7 +91,7 @@ impl Remote {
             parker: Arc::new(Parker::new()),
             blocked: AtomicUsize::new(Blocked::No.into_word()),
             presence: Presence::new(index >= regulars),
-            tid: OnceLock::new(),
+            tid: Tid::default(),
             foreign: AtomicUsize::new(0),
             counters: CachePadded::default(),
             activity: Activity::default(),
@@ -81,6 +100,7 @@ impl Remote {
             latencies: Latencies::new(),
             current: Current::default(),
             woken_at: WokenAt::default(),
+            vacated: Mutex::new(None),
             started: Latch::new(),
             stopped: Latch::new(),
         }

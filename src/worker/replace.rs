@@ -1,4 +1,4 @@
-//! Who takes the seat of a worker that blocks: a spare, which is there already or is hired.
+//! Who takes a free seat: one that has a thread, or is hired.
 //! `primitive/seats.rs` has the protocol.
 //!
 //! Model: loom-tests/tests/wake.rs.
@@ -6,16 +6,17 @@
 use crate::primitive::seats::Spare;
 use crate::sync::Ordering;
 use crate::sync::fence::heavy_fence;
+use crate::worker::blocked::concerns_guests;
 use crate::worker::presence::Due;
 use crate::worker::shared::{Post, Shared};
 
 impl Shared {
     /// The watch has found this worker asleep in a task: somebody takes its place.
     pub fn stall(&self, worker: usize) {
-        if self.worker(worker).presence.stall(self.is_spare(worker)) == Due::Leave {
+        if self.worker(worker).presence.stall() == Due::Leave {
             self.common.stalls.bump_shared();
             self.ask_for_check();
-            self.leave_seat();
+            self.seats.leave();
             self.raise_hunger();
             heavy_fence();
             self.hand_over_or_call();
@@ -24,23 +25,10 @@ impl Shared {
 
     /// This worker runs again, or is about to, after the watch has found it asleep.
     pub fn resume(&self, worker: usize) {
-        if self.worker(worker).presence.resume(self.is_spare(worker)) == Due::ComeBack {
-            self.retake_seat();
+        if self.worker(worker).presence.resume() == Due::ComeBack {
+            self.seats.come_back();
             self.seats.hope();
         }
-    }
-
-    /// For a worker that blocks, or the watch that has found it so. Hunger in every lane, a
-    /// heavy_fence and a last look follow.
-    pub fn leave_seat(&self) {
-        self.exceptions.fetch_add(1, Ordering::Relaxed);
-        self.seats.leave();
-    }
-
-    /// For a worker that is back.
-    pub fn retake_seat(&self) {
-        self.seats.come_back();
-        self.exceptions.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// For whoever has left a seat, after a heavy_fence: if there is work, somebody is to
@@ -70,10 +58,14 @@ impl Shared {
 
     #[cold]
     fn fill_seat(&self) -> bool {
-        let Some(spare) = self.seats.fill() else { return false };
+        self.seats.fill().is_some_and(|spare| self.start(spare))
+    }
+
+    /// For whoever has given somebody a seat, and is awake or inside the gate, so that the pool hasn't
+    /// ended.
+    pub(super) fn start(&self, spare: Spare) -> bool {
         // It counts as searching from here on, so that nobody starts another for the same
-        // work, and as staff, so that the pool doesn't end without it. Our caller is awake
-        // or inside the gate, so it hasn't ended yet.
+        // work, and as staff, so that the pool doesn't end without it.
         self.idle.enlist();
         self.staffed.fetch_add(1, Ordering::Relaxed);
         let index = match spare {
@@ -83,7 +75,7 @@ impl Shared {
             }
             Spare::Unborn(index) => index,
         };
-        if self.hire(Post::Spare(index)) {
+        if self.hire(Post::Worker(index)) {
             return true;
         }
         self.seats.stay_unborn(index);
@@ -92,6 +84,19 @@ impl Shared {
         self.stop_searching();
         self.unstaff();
         false
+    }
+
+    /// Sees to it that this worker looks into its inbox, in which something has just been put: it may
+    /// have left its seat, or have no thread. If none can be had for it, others run what lies there.
+    pub fn summon(&self, worker: usize) {
+        if let Some(spare) = self.seats.summon(worker)
+            && !self.start(spare)
+        {
+            while let Some(task) = self.worker(worker).inbox.steal() {
+                self.injected.push(task);
+            }
+            self.notify_from_outside(concerns_guests);
+        }
     }
 
     pub(super) fn hire(&self, post: Post) -> bool {

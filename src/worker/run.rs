@@ -6,36 +6,42 @@ use crate::job::FrameRef;
 use crate::policy::ladder::Ladder;
 use crate::sync::{Ordering, fence};
 use crate::telemetry::event::Event;
-use crate::worker::local::Local;
+use crate::worker::bench::Stay;
+use crate::worker::local::{Local, Origin};
 use crate::worker::shared::Job;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 impl Local {
-    /// Runs jobs until the pool has come to its end.
+    /// Runs jobs until the pool has come to its end, or this worker is dismissed.
     pub fn run(&self) {
         self.loops.set(true);
-        // Whoever starts a spare, or gives it a seat again, has counted it as searching.
-        let mut next = if self.is_spare() { self.search(Ladder::default()) } else { self.idle() };
+        let hired = self.origin == Origin::Hired;
+        let mut next = if hired { self.search(Ladder::default()) } else { self.idle() };
         while let Some(job) = next {
             self.execute(job);
             next = if self.remote().presence.is_plain() { self.next() } else { self.settle() };
         }
+        // Who has been dismissed leaves its queues where they are.
         debug_assert!(
-            !self.has_pending() && self.deques.arrivals.is_empty(),
-            "filch: a worker ended with work in its queues"
+            !self.shared.is_over() || !self.has_pending() && self.deques.arrivals.is_empty(),
+            "filch: a pool ended with work in a queue"
         );
     }
 
-    /// The next job of one who takes back a seat that the watch took from it, or is a spare
-    /// and goes to the bench first if there are too many.
+    /// The next job of one who takes back a seat that the watch took from it, or whose seat is
+    /// lent and who goes to the bench first if there are too many.
     #[cold]
     fn settle(&self) -> Option<Job> {
         self.shared.resume(self.index);
         // Who counts as searching must not sleep as if busy.
         let busy = !self.still_searching.get();
-        if busy && self.is_spare() && self.sit_out_if_crowded() {
-            return self.search(Ladder::default());
+        if busy && self.remote().presence.is_lent() {
+            match self.sit_out_if_crowded() {
+                Stay::Seated => {}
+                Stay::Searching => return self.search(Ladder::default()),
+                Stay::Dismissed => return None,
+            }
         }
         self.next()
     }

@@ -57,8 +57,8 @@ impl Default for Insight {
 /// What a pool starts threads for when it has been built.
 #[derive(Clone, Copy, Debug)]
 pub enum Post {
-    /// The spare with this index.
-    Spare(usize),
+    /// The worker with this index.
+    Worker(usize),
     Watch,
 }
 
@@ -69,9 +69,9 @@ pub struct Shared {
     /// The workers that are there from the start, one for each seat.
     pub regulars: Box<[Remote]>,
     /// Those that take the seats of blocked workers. Their indices go on from the regulars'.
-    spares: Box<[OnceLock<Remote>]>,
+    pub(super) spares: Box<[OnceLock<Remote>]>,
     /// How many of the spares have ever been there.
-    opened: AtomicUsize,
+    pub(super) opened: AtomicUsize,
     pub seats: Seats,
     pub watch: Watch,
     /// How a spare, or the watch, gets a thread. Not set in a pool that can have neither.
@@ -85,9 +85,6 @@ pub struct Shared {
     /// Jobs that a waiting worker has stolen but may not run, and tasks that come from
     /// outside for a scope that a worker waits for.
     pub misfits: Misfits<Job>,
-    /// How many workers have left their seats, and one more while the watch is off duty. Zero
-    /// tells a publisher who finds nobody idle that there is nobody else to think of.
-    pub(super) exceptions: AtomicUsize,
     pub idle: EventCount,
     pub whereabouts: Whereabouts,
     /// Written with every task from outside: not beside what workers read.
@@ -132,21 +129,21 @@ impl Shared {
     ) -> Self {
         let Insight { readings, one_in, rules } = insight;
         static NEXT_ID: global::AtomicUsize = global::AtomicUsize::new(0);
-        let exceptions = usize::from(!watch.is_armed());
+        let seats = Seats::new(deques.len(), max);
+        seats.exceptions.store(usize::from(!watch.is_armed()), Ordering::Relaxed);
         let remotes = deques.iter().enumerate();
         let remotes = remotes.map(|(index, local)| Remote::new(local, index, deques.len()));
         Self {
             regulars: remotes.collect(),
             spares: (deques.len()..max).map(|_| OnceLock::new()).collect(),
             opened: AtomicUsize::new(0),
-            seats: Seats::new(deques.len(), max),
+            seats,
             watch,
             hire: OnceLock::new(),
             wait_policy,
             injected: Injector::new(),
             calls: Injector::new(),
             misfits: Misfits::new(),
-            exceptions: AtomicUsize::new(exceptions),
             idle: EventCount::new(deques.len()),
             whereabouts: Whereabouts::new(deques.len()),
             gate: CachePadded::new(Gate::new()),
@@ -206,16 +203,6 @@ impl Shared {
     /// The bound for the indices of workers.
     pub fn max_workers(&self) -> usize {
         self.regulars.len() + self.spares.len()
-    }
-
-    /// Makes the part of a spare that others may touch. For the spare, at first.
-    pub fn open_spare(&self, index: usize, local: &Deques) {
-        let spare = index - self.regulars.len();
-        assert!(
-            self.spares[spare].set(Remote::new(local, index, self.regulars.len())).is_ok(),
-            "filch: two spares of a kind"
-        );
-        self.opened.fetch_max(spare + 1, Ordering::Relaxed);
     }
 
     /// Asks every owner to expose its frames, one for each who sleeps: those who are woken for

@@ -32,7 +32,7 @@ impl Shared {
 
     #[inline]
     fn has_exceptions(&self) -> bool {
-        self.exceptions.load(Ordering::Relaxed) > 0
+        self.seats.exceptions.load(Ordering::Relaxed) > 0
     }
 
     /// Wakes an idle worker unless somebody searches. Returns whether the work is in good
@@ -182,7 +182,7 @@ impl Shared {
         if !self.watch.arm() {
             return;
         }
-        self.exceptions.fetch_sub(1, Ordering::Relaxed);
+        self.seats.exceptions.fetch_sub(1, Ordering::Relaxed);
         if !self.watch.wake() {
             // Without a thread it stays armed, and nobody tries again.
             self.hire(Post::Watch);
@@ -191,7 +191,7 @@ impl Shared {
 
     /// For the watch, when there is nothing to watch: see watch.rs.
     pub fn go_off_watch(&self) {
-        self.exceptions.fetch_add(1, Ordering::Relaxed);
+        self.seats.exceptions.fetch_add(1, Ordering::Relaxed);
         self.watch.disarm();
         self.raise_hunger();
         heavy_fence();

@@ -1,0 +1,184 @@
+//! Who has a seat, who lies on the bench, who has no thread: what seats.rs keeps behind its lock.
+//! Plain data.
+
+/// A worker that has been given a seat: it is to be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spare {
+    /// Its thread sleeps.
+    Benched(usize),
+    /// It has no thread.
+    Unborn(usize),
+}
+
+/// Where a worker with a thread is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It has a seat, or blocks and will take one.
+    Seated,
+    Benched,
+    /// It has been told to end.
+    Dismissed,
+}
+
+#[derive(Debug)]
+pub struct Seating {
+    pub seats: isize,
+    pub free: isize,
+    bench: Vec<usize>,
+    /// Those that have no thread, the next one last.
+    unborn: Vec<usize>,
+    dismissed: Vec<usize>,
+    /// For each regular worker.
+    settled: Vec<bool>,
+    /// No thread could be had, last time. Nobody tries until somebody has reason to hope.
+    pub barren: bool,
+}
+
+impl Seating {
+    /// All regular workers are settled in their seats.
+    pub fn new(regulars: usize, max: usize) -> Self {
+        Self {
+            seats: regulars as isize,
+            free: 0,
+            bench: Vec::new(),
+            unborn: (regulars..max).rev().collect(),
+            dismissed: Vec::new(),
+            settled: vec![true; regulars],
+            barren: false,
+        }
+    }
+
+    /// Whether a seat is free and somebody to be had for it.
+    pub fn is_short(&self) -> bool {
+        let spare = !self.bench.is_empty() || !(self.barren || self.unborn.is_empty());
+        self.free > 0 && spare
+    }
+
+    pub fn place(&self, worker: usize) -> Place {
+        if self.bench.contains(&worker) {
+            Place::Benched
+        } else if self.dismissed.contains(&worker) {
+            Place::Dismissed
+        } else {
+            Place::Seated
+        }
+    }
+
+    pub fn is_settled(&self, worker: usize) -> bool {
+        self.settled.get(worker).is_some_and(|&settled| settled)
+    }
+
+    /// Whether one more may settle.
+    fn has_room(&self) -> bool {
+        (self.settled.iter().filter(|&&settled| settled).count() as isize) < self.seats
+    }
+
+    /// Returns whether it was settled.
+    pub fn unsettle(&mut self, worker: usize) -> bool {
+        self.settled.get_mut(worker).is_some_and(std::mem::take)
+    }
+
+    fn seat(&mut self, spare: Spare) -> Spare {
+        let (Spare::Benched(worker) | Spare::Unborn(worker)) = spare;
+        self.free -= 1;
+        if self.has_room()
+            && let Some(settled) = self.settled.get_mut(worker)
+        {
+            *settled = true;
+        }
+        spare
+    }
+
+    /// Gives a free seat to one who has a thread rather than to one who has none, then to a regular who
+    /// can settle, then to the one that came last.
+    pub fn fill(&mut self) -> Option<Spare> {
+        if self.free <= 0 {
+            return None;
+        }
+        let settling = if self.has_room() { self.settled.len() } else { 0 };
+        let take = |list: &mut Vec<usize>| {
+            let regular = list.iter().rposition(|&worker| worker < settling);
+            Some(list.remove(regular.or(list.len().checked_sub(1))?))
+        };
+        let spare = match take(&mut self.bench) {
+            Some(worker) => Spare::Benched(worker),
+            None if self.barren => return None,
+            None => Spare::Unborn(take(&mut self.unborn)?),
+        };
+        Some(self.seat(spare))
+    }
+
+    /// Gives this very worker a seat, be one free or not.
+    pub fn summon(&mut self, worker: usize) -> Option<Spare> {
+        let spare = if take(&mut self.bench, worker) {
+            Spare::Benched(worker)
+        } else if take(&mut self.unborn, worker) {
+            Spare::Unborn(worker)
+        } else {
+            return None;
+        };
+        Some(self.seat(spare))
+    }
+
+    /// It leaves its seat.
+    pub fn bench(&mut self, worker: usize) {
+        self.unsettle(worker);
+        self.bench.push(worker);
+        self.free += 1;
+    }
+
+    /// It has been given a seat, but gets no thread.
+    pub fn stay_unborn(&mut self, worker: usize) {
+        self.unsettle(worker);
+        self.unborn.push(worker);
+        self.free += 1;
+        self.barren = true;
+    }
+
+    /// Returns whether it lay on the bench.
+    pub fn dismiss(&mut self, worker: usize) -> bool {
+        let benched = take(&mut self.bench, worker);
+        if benched {
+            self.dismissed.push(worker);
+        }
+        benched
+    }
+
+    pub fn retire(&mut self, worker: usize) {
+        take(&mut self.dismissed, worker);
+        self.unborn.push(worker);
+    }
+
+    /// Unsettles as many as there are seats too few for, the first of `order` first, or settles who has a
+    /// seat and room. `mark` is told of each.
+    pub fn resize(
+        &mut self,
+        seats: usize,
+        order: impl IntoIterator<Item = usize>,
+        mut mark: impl FnMut(usize, bool),
+    ) {
+        self.free += seats as isize - self.seats;
+        self.seats = seats as isize;
+        let too_many = |this: &Self| {
+            this.settled.iter().filter(|&&settled| settled).count() as isize > this.seats
+        };
+        for worker in order {
+            if too_many(self) && self.unsettle(worker) {
+                mark(worker, false);
+            }
+        }
+        for worker in 0..self.settled.len() {
+            let seated = self.place(worker) == Place::Seated && !self.unborn.contains(&worker);
+            if seated && !self.settled[worker] && self.has_room() {
+                self.settled[worker] = true;
+                mark(worker, true);
+            }
+        }
+    }
+}
+
+/// Takes it out of the list. Returns whether it was there.
+fn take(list: &mut Vec<usize>, worker: usize) -> bool {
+    let at = list.iter().position(|&other| other == worker);
+    at.inspect(|&at| _ = list.remove(at)).is_some()
+}

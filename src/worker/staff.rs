@@ -1,0 +1,99 @@
+//! Who comes and who goes: a worker's thread ends when nobody needs it, its place stays, and another
+//! thread may move in later.
+//!
+//! A worker leaves by three steps, of which each may be the last: its seat is *lent* from now on, so that
+//! it goes to the bench when it finds nothing, or there are too many; it lies there; it is *dismissed*,
+//! and ends. What lies in its queues is there for others all the time. What is addressed to it alone
+//! brings it back: whoever puts something into its inbox summons it, and one that leaves its seat, or
+//! ends, looks into the inbox after that.
+//!
+//! Models: loom-tests/tests/{seats,wake}.rs.
+
+use crate::primitive::seats::Place;
+use crate::sync::Ordering;
+use crate::sync::fence::{full_fence, heavy_fence};
+use crate::worker::local::Deques;
+use crate::worker::remote::Remote;
+use crate::worker::shared::Shared;
+use std::sync::PoisonError;
+
+impl Shared {
+    /// How many workers have a seat or block.
+    pub fn num_threads(&self) -> usize {
+        self.staffed.load(Ordering::Relaxed)
+    }
+
+    /// From now on at most so many workers run at a time. If they are fewer than before, the first ones of
+    /// `order` that are settled leave when they find nothing, or after a job. For one at a time.
+    pub fn resize(&self, seats: usize, order: impl IntoIterator<Item = usize>) {
+        let grows = seats > self.seats.count();
+        self.seats.resize(seats, order, |worker, settled| {
+            self.worker(worker).presence.lend(!settled);
+        });
+        if grows {
+            self.raise_hunger();
+            heavy_fence();
+            self.hand_over_or_call();
+        } else {
+            (0..self.regulars.len()).for_each(|worker| self.wake_to_leave(worker));
+        }
+    }
+
+    /// Has this worker leave its seat when it finds nothing. The seat stays, for whoever is needed.
+    pub fn let_go(&self, worker: usize) {
+        let presence = &self.worker(worker).presence;
+        if self.seats.unsettle(worker, || presence.lend(true)) {
+            self.wake_to_leave(worker);
+        }
+    }
+
+    /// If it sleeps in a seat that isn't its own any more.
+    fn wake_to_leave(&self, worker: usize) {
+        if self.worker(worker).presence.is_lent() {
+            // Either it sees that, or we see it sleep: its own fence is in `sleep`.
+            full_fence();
+            if self.idle.is_asleep(worker) && self.idle.wake_up(worker) {
+                self.unpark(worker);
+            }
+        }
+    }
+
+    /// Has this worker's thread end, if it lies on the bench and another can be had when it is needed.
+    pub fn dismiss(&self, worker: usize) -> bool {
+        let dismissed = self.hire.get().is_some() && self.seats.dismiss(worker);
+        if dismissed {
+            self.unpark(worker);
+        }
+        dismissed
+    }
+
+    pub fn is_benched(&self, worker: usize) -> bool {
+        self.seats.place(worker, |_| ()) == Place::Benched
+    }
+
+    /// For a thread that is to be this worker: its ends of its deques, as they were left.
+    pub fn move_in(&self, worker: usize) -> Deques {
+        if let Some(slot) = worker.checked_sub(self.regulars.len())
+            && self.spares[slot].get().is_none()
+        {
+            let deques = Deques::default();
+            let opened = self.spares[slot].set(Remote::new(&deques, worker, self.regulars.len()));
+            assert!(opened.is_ok(), "filch: two spares of a kind");
+            self.opened.fetch_max(slot + 1, Ordering::Relaxed);
+            return deques;
+        }
+        let mut vacated =
+            self.worker(worker).vacated.lock().unwrap_or_else(PoisonError::into_inner);
+        vacated.take().expect("filch: two threads for one worker")
+    }
+
+    /// For a thread that has been this worker, last of all.
+    pub fn move_out(&self, worker: usize, deques: Deques) {
+        let remote = self.worker(worker);
+        *remote.vacated.lock().unwrap_or_else(PoisonError::into_inner) = Some(deques);
+        self.seats.retire(worker);
+        if !remote.inbox.is_empty() {
+            self.summon(worker);
+        }
+    }
+}
