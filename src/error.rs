@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     TooManyThreads { asker: &'static str, asked: usize, limit: usize },
     MaxBelowThreads { max: usize, workers: usize },
     NoSpares { max: usize, workers: usize },
+    BadMinThreads { min: usize, workers: usize },
+    BadSize { min: usize, max: usize, limit: usize },
     BadVariable { name: &'static str, value: String },
     BadPin { cpu: usize, allowed: Vec<usize> },
     NoPins,
@@ -72,6 +74,14 @@ impl fmt::Display for Error {
                 f,
                 "max_threads is {max} for {workers} threads, but a pool with a spawn handler, or \
                  of build_scoped, can't start threads later; leave max_threads out"
+            ),
+            Kind::BadMinThreads { min, workers } => write!(
+                f,
+                "min_threads is {min}; give 1 to {workers}, the number of workers that the pool has at most"
+            ),
+            Kind::BadSize { min, max, limit } => write!(
+                f,
+                "a pool can't be resized to {min}..={max} threads; give at least 1, and at most the {limit} of max_threads"
             ),
             Kind::BadVariable { name, value } => write!(
                 f,

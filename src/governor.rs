@@ -1,8 +1,12 @@
 //! The governor: a thread that reads what is due, and sleeps until the next reading.
 
+mod due;
+mod staffing;
 #[cfg(all(any(test, fuzzing), not(loom), not(miri)))]
 pub mod watched;
 
+use crate::governor::due::Due;
+use crate::governor::staffing::{Lately, Staffing};
 use crate::monitor::cgroup::Membership;
 use crate::monitor::cpu::CpuMonitor;
 use crate::monitor::disk::DiskMonitor;
@@ -35,33 +39,13 @@ pub struct Governor {
     checks: Due,
     checked: Duration,
     memory_in_use: Fact<f64>,
+    lately: Lately,
+    staffing: Staffing,
 }
 
 /// No more often is a worker's health checked because something has happened, and no sooner is anything
 /// read after a panic.
 const BREATH: Duration = Duration::from_secs(1);
-
-/// When something is to be done next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Due {
-    at: Duration,
-    every: Duration,
-}
-
-impl Due {
-    fn at_once(every: Duration) -> Self {
-        Self { at: Duration::ZERO, every }
-    }
-
-    /// Whether it is due; then it is again in a while. What was missed is not made up for.
-    fn is(&mut self, now: Duration) -> bool {
-        let due = now >= self.at;
-        if due {
-            self.at = now.saturating_add(self.every);
-        }
-        due
-    }
-}
 
 impl Governor {
     /// For a process that may use so many CPUs.
@@ -81,6 +65,8 @@ impl Governor {
             checks: Due::at_once(monitoring.health_checks),
             checked: Duration::ZERO,
             memory_in_use: Err(Unavailable::NotYet),
+            lately: Lately::default(),
+            staffing: Staffing::new(usable_cpus),
         }
     }
 
@@ -98,8 +84,11 @@ impl Governor {
             let cpu = self.cpu.read(now, stay, usage);
             readings.cpu.push(now, &cpu);
             readings.cores.put(now, self.cpu.cores());
+            self.lately.pressure = cpu.group_pressure_some;
             if let Some(pool) = pool {
-                readings.work.push(now, &self.work.read(now, pool));
+                let work = self.work.read(now, pool);
+                self.lately.utilisation = work.utilisation;
+                readings.work.push(now, &work);
             }
         }
         if memory.is(now) {
@@ -121,16 +110,25 @@ impl Governor {
             let check = self.checks.is(now);
             let threads = self.threads.read(now, check, work::threads(pool));
             readings.threads.put(now, threads);
+            self.lately.run_delay = mean(threads.iter().map(|(_, thread)| thread.delayed));
             if check {
                 pool.check_begins();
                 self.checked = now;
                 let memory = self.memory_in_use;
                 let vitals = self.health.check(now, pool, threads, memory);
+                self.staffing.checked(vitals);
                 readings.health.put(now, vitals);
             }
         }
         let next = self.due.iter().map(|due| due.at).min().unwrap_or(Duration::MAX);
-        if asked { next.min(self.checks.at) } else { next }
+        let next = if asked { next.min(self.checks.at) } else { next };
+        let Some(pool) = pool else { return next };
+        if self.staffing.due.is(now) || pool.has_called_governor() {
+            let short = self.memory_in_use.is_ok_and(|share| share > 0.8);
+            let allowance = self.cpu.allowance(stay);
+            self.staffing.step(now, pool, allowance, self.lately, short, next);
+        }
+        next.min(self.staffing.due.at)
     }
 
     /// Goes on until the pool has come to its end, which unparks the thread.
@@ -145,6 +143,12 @@ impl Governor {
     }
 }
 
+/// Of what is known.
+fn mean(facts: impl Iterator<Item = Fact<f64>>) -> Fact<f64> {
+    let (count, sum) = facts.flatten().fold((0, 0.0), |(count, sum), fact| (count + 1, sum + fact));
+    if count > 0 { Ok(sum / f64::from(count)) } else { Err(Unavailable::NotYet) }
+}
+
 /// A panic costs one reading: the next tick begins with what was due after that. It isn't at once,
 /// since what panics before anything has been read does so again.
 fn guarded(lost: &Count, now: Duration, tick: impl FnOnce() -> Duration) -> Duration {
@@ -157,7 +161,7 @@ fn guarded(lost: &Count, now: Duration, tick: impl FnOnce() -> Duration) -> Dura
 #[cfg(all(test, not(loom), not(miri)))]
 mod tests {
     use super::watched::Watched;
-    use super::{BREATH, Due, guarded};
+    use super::{BREATH, guarded};
     use crate::job::Payload;
 
     use crate::monitor::fixture::Tree;
@@ -174,17 +178,6 @@ mod tests {
 
     use std::thread;
     use std::time::{Duration, Instant};
-
-    #[test]
-    fn what_was_missed_is_not_made_up_for() {
-        let second = Duration::from_secs;
-        let mut due = Due::at_once(second(5));
-        assert!(due.is(second(1)));
-        assert!(!due.is(second(5)));
-        assert!(due.is(second(60)));
-        assert!(!due.is(second(64)));
-        assert!(due.is(second(65)));
-    }
 
     #[test]
     fn a_panic_costs_one_reading_and_the_next_tick_takes_the_others() {

@@ -41,7 +41,8 @@ fn workers<const WORKERS: usize>(max: usize, watch: Option<Duration>) -> [Local;
     ));
     shared.staffed.store(WORKERS, loom::sync::atomic::Ordering::Relaxed);
     let mut index = 0..WORKERS;
-    deques.map(|deques| Local::new(Arc::clone(&shared), index.next().unwrap(), deques, Origin::Built))
+    deques
+        .map(|deques| Local::new(Arc::clone(&shared), index.next().unwrap(), deques, Origin::Built))
 }
 
 /// Counts those who are hired. They come to nothing: whoever relies on them says so.

@@ -70,8 +70,9 @@ pub static GROUPS: [Group; 16] = [
     }),
 ];
 
-const POOL: [Field; 6] = [
-    gauge("num_threads", Unit::Count, "Workers that run at a time."),
+const POOL: [Field; 7] = [
+    gauge("num_threads", Unit::Count, "Workers that may run now, and those that block."),
+    gauge("seats", Unit::Count, "Workers that may run at a time."),
     gauge(
         "queued",
         Unit::Count,
@@ -87,6 +88,7 @@ fn pool(snapshot: &Snapshot) -> Vec<Row> {
     let now = &snapshot.pool.now;
     one(vec![
         Ok(snapshot.pool.num_threads as f64),
+        Ok(snapshot.pool.seats as f64),
         now.queued.map(|queued| queued as f64),
         now.busy_time,
         now.staffed_time,

@@ -1,23 +1,23 @@
 //! The CPUs: `/proc/stat`, `/proc/loadavg`, pressure, and what the control group may use of them.
 
-use crate::monitor::cgroup::{self, Stay, Version};
-use crate::monitor::file::{SystemFile, entry, lines, next, number, words};
+use crate::monitor::cgroup::Stay;
+use crate::monitor::cpu_group::{Allowance, CpuGroup};
+use crate::monitor::file::{SystemFile, lines, next, number, words};
 use crate::monitor::kernel::Usage;
 use crate::monitor::pressure::Pressure;
-use crate::monitor::quota::{CpuQuota, QuotaFiles};
 use crate::monitor::rate::{Growth, share};
 use crate::telemetry::history::Key;
 use crate::telemetry::machine::{Core, Cpu};
 use crate::telemetry::record::Record;
 use crate::telemetry::unavailable::{Fact, Unavailable};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 pub struct CpuMonitor {
     stat: SystemFile,
     load: SystemFile,
     pressure: Pressure,
-    group: Group,
+    group: CpuGroup,
     /// How many CPUs the process may run on.
     usable: usize,
     all: Option<Ticks>,
@@ -31,7 +31,7 @@ impl CpuMonitor {
             stat: SystemFile::new(root, "/proc/stat"),
             load: SystemFile::new(root, "/proc/loadavg"),
             pressure: Pressure::new(root, "/proc/pressure/cpu"),
-            group: Group::new(root),
+            group: CpuGroup::new(root),
             usable: usable.max(1),
             all: None,
             process: Growth::default(),
@@ -67,6 +67,11 @@ impl CpuMonitor {
         cpu.io_wait = shares.map(|shares| shares.io_wait);
         cpu.stolen = shares.map(|shares| shares.stolen);
         self.cores.update(ticks);
+    }
+
+    /// What the process may use, as of now. Costs two to three small files.
+    pub fn allowance(&mut self, stay: Stay) -> Allowance {
+        self.group.allowance(stay)
     }
 
     fn read_load(&mut self, cpu: &mut Cpu) {
@@ -181,105 +186,6 @@ impl Shares {
             io_wait: share(io_wait, all),
             stolen: share(stolen, all),
         })
-    }
-}
-
-/// The process's control group and those above it.
-struct Group {
-    root: PathBuf,
-    stay: Stay,
-    levels: Vec<Level>,
-    pressure: Option<Pressure>,
-    /// Of the level that counts.
-    periods: Growth,
-    throttled: Growth,
-    counted: usize,
-}
-
-struct Level {
-    version: Version,
-    quota: QuotaFiles,
-    stat: SystemFile,
-}
-
-impl Group {
-    fn new(root: &Path) -> Self {
-        Self {
-            root: root.into(),
-            stay: Stay::default(),
-            levels: Vec::new(),
-            pressure: None,
-            periods: Growth::default(),
-            throttled: Growth::default(),
-            counted: 0,
-        }
-    }
-
-    fn read(&mut self, at: Duration, stay: Stay, cpu: &mut Cpu) {
-        if self.stay != stay {
-            self.stay = stay;
-            self.find();
-        }
-        let mut tightest: Option<(usize, CpuQuota)> = None;
-        for (index, level) in self.levels.iter_mut().enumerate() {
-            if let Some(quota) = level.quota.read()
-                && tightest.is_none_or(|(_, tightest)| quota.compare(&tightest).is_lt())
-            {
-                tightest = Some((index, quota));
-            }
-        }
-        cpu.quota = tightest.map(|(_, quota)| quota.cpus()).ok_or(Unavailable::Unlimited);
-        self.read_throttling(at, tightest.map(|(index, _)| index), cpu);
-        (cpu.group_pressure_some, cpu.group_pressure_full) = match &mut self.pressure {
-            Some(pressure) => pressure.read(at),
-            None => (Err(Unavailable::Missing), Err(Unavailable::Missing)),
-        };
-    }
-
-    fn find(&mut self) {
-        let levels = cgroup::levels(&self.root, "cpu");
-        let innermost = levels.iter().find(|level| level.version == Version::Two);
-        self.pressure = innermost.map(|level| Pressure::new(&level.directory, "cpu.pressure"));
-        let level = |level: &cgroup::Level| Level {
-            version: level.version,
-            quota: QuotaFiles::new(level),
-            stat: SystemFile::new(&level.directory, "cpu.stat"),
-        };
-        self.levels = levels.iter().map(level).collect();
-        (self.periods, self.throttled) = Default::default();
-    }
-
-    fn read_throttling(&mut self, at: Duration, tightest: Option<usize>, cpu: &mut Cpu) {
-        let mut candidates = match tightest {
-            Some(index) => index..index + 1,
-            // A hierarchy without the controller counts no periods.
-            None => 0..self.levels.len(),
-        };
-        let found = candidates.find_map(|index| {
-            let level = &mut self.levels[index];
-            let text = level.stat.read().ok()?;
-            let periods = entry(text, "nr_periods").ok()?;
-            let nanoseconds = match level.version {
-                Version::One => entry(text, "throttled_time"),
-                Version::Two => entry(text, "throttled_usec").map(|time| time.saturating_mul(1000)),
-            };
-            Some((index, periods, entry(text, "nr_throttled"), nanoseconds))
-        });
-        let missing = (self.counted, Err(Unavailable::Missing), Err(Unavailable::Missing), None);
-        let (index, periods, throttled, time) = match found {
-            Some((index, periods, throttled, time)) => (index, Ok(periods), throttled, Some(time)),
-            None => missing,
-        };
-        if index != self.counted {
-            self.counted = index;
-            (self.periods, self.throttled) = Default::default();
-        }
-        (cpu.periods, cpu.throttled_periods) = (periods, throttled);
-        cpu.throttled_time =
-            time.unwrap_or(Err(Unavailable::Missing)).map(|time| time as f64 / 1e9);
-        let (periods, throttled) = (self.periods.by(at, periods), self.throttled.by(at, throttled));
-        // The kernel counts on between the two lines.
-        cpu.throttled = periods.and_then(|periods| Ok(share(throttled?.by, periods.by).min(1.0)));
     }
 }
 

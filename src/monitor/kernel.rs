@@ -97,6 +97,25 @@ mod calls {
         }
     }
 
+    /// How many CPUs the calling thread may use.
+    pub fn usable_cpus() -> Fact<usize> {
+        if cfg!(filch_no_affinity) {
+            return Err(Unavailable::Missing);
+        }
+        let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();
+        // SAFETY: 0 means this thread, and the pointer is good for a write of that size.
+        let result =
+            unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), set.as_mut_ptr()) };
+        if result != 0 {
+            return Err(last_error());
+        }
+        // SAFETY: all zeroes are valid, and so is what the call wrote.
+        let set = unsafe { set.assume_init() };
+        // SAFETY: it only counts.
+        let cpus = unsafe { libc::CPU_COUNT(&set) };
+        usize::try_from(cpus).map_err(|_| Unavailable::Garbled)
+    }
+
     fn last_error() -> Unavailable {
         crate::monitor::file::why(std::io::Error::last_os_error())
     }
@@ -154,9 +173,13 @@ mod calls {
     pub fn possible_cpus() -> usize {
         1
     }
+
+    pub fn usable_cpus() -> Fact<usize> {
+        Err(Unavailable::Missing)
+    }
 }
 
-pub use calls::{MountPoint, possible_cpus, trim_heap, usage};
+pub use calls::{MountPoint, possible_cpus, trim_heap, usable_cpus, usage};
 
 #[cfg(all(test, target_os = "linux", not(loom), not(miri)))]
 mod tests {

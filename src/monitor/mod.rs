@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 pub mod cpu;
+pub mod cpu_group;
 pub mod disk;
 pub mod file;
 #[cfg(all(any(test, fuzzing), not(loom), not(miri)))]

@@ -4,6 +4,7 @@
 //! many seats as there are CPUs to use, unless the kernel shows that they are too many, and a worker that
 //! has long had nothing to do gives its thread back, not its seat.
 
+use crate::telemetry::strain::Strain;
 use crate::telemetry::unavailable::Fact;
 use std::time::Duration;
 
@@ -26,19 +27,40 @@ pub struct Load {
     pub queued: usize,
 }
 
-/// Why a pool has fewer seats than CPUs to use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+/// How the number of workers that run at a time changes by itself; for
+/// [`ThreadPoolBuilder::scaling`](crate::ThreadPoolBuilder::scaling).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Strain {
-    /// Its control group used up its CPU quota, and was stopped.
-    Throttled,
-    /// Its workers waited for a CPU for too large a share of the time.
-    RunDelay,
-    /// Threads of its control group did.
-    Pressure,
-    /// Memory ran out.
-    Memory,
+pub enum ScalingPolicy {
+    /// It doesn't.
+    Fixed,
+    /// As many as there are CPUs to use, which is looked at every second; fewer while the kernel shows
+    /// that they are too many. docs/GOVERNOR.md has the rules.
+    Adaptive,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Elasticity {
+    pub policy: ScalingPolicy,
+    pub bounds: Bounds,
+    /// Whether the number of CPUs to use is a bound, too.
+    pub by_cpus: bool,
+    pub idle_timeout: Duration,
+    pub max_queued_per_worker: usize,
+}
+
+impl Elasticity {
+    /// Always so many workers.
+    pub fn none(workers: usize) -> Self {
+        Self {
+            policy: ScalingPolicy::Fixed,
+            bounds: Bounds { min: workers, max: workers },
+            by_cpus: false,
+            idle_timeout: Duration::from_secs(300),
+            max_queued_per_worker: 100,
+        }
+    }
 }
 
 /// How many seats there may be.
@@ -73,8 +95,6 @@ const LAST_TRY: Duration = Duration::from_secs(300);
 /// How many seats there are to be, by what has been seen so far.
 #[derive(Debug)]
 pub struct Scaling {
-    /// More queued jobs than that for each worker ask for another one, strain or not.
-    queue: usize,
     /// How many the strain leaves.
     allowed: usize,
     strain: Option<Strain>,
@@ -98,10 +118,9 @@ pub struct Decision {
     pub slack: bool,
 }
 
-impl Scaling {
-    pub fn new(max_queued_per_worker: usize) -> Self {
+impl Default for Scaling {
+    fn default() -> Self {
         Self {
-            queue: max_queued_per_worker,
             allowed: usize::MAX,
             strain: None,
             cut_at: Duration::ZERO,
@@ -113,9 +132,11 @@ impl Scaling {
             slack_since: None,
         }
     }
+}
 
-    pub fn decide(&mut self, now: Duration, bounds: Bounds, load: &Load) -> Decision {
-        let Bounds { min, max } = bounds.within(load.usable);
+impl Scaling {
+    pub fn decide(&mut self, now: Duration, asked: &Elasticity, load: &Load) -> Decision {
+        let Bounds { min, max } = asked.bounds.within(load.usable);
         let new = self.look(load);
         if std::mem::replace(&mut self.usable, load.usable) != load.usable {
             // Another machine, so to speak: what it bears is to be found out.
@@ -125,7 +146,10 @@ impl Scaling {
         let seats = self.allowed.clamp(min, max);
         match new {
             Some(strain) => self.cut(now, seats, min, strain),
-            None => self.try_again(now, seats, max, load.queued),
+            None => {
+                let urgent = load.queued > seats.saturating_mul(asked.max_queued_per_worker);
+                self.try_again(now, seats, max, urgent);
+            }
         }
         let seats = self.allowed.clamp(min, max);
         let strain = self.strain.filter(|_| seats < max);
@@ -161,8 +185,7 @@ impl Scaling {
         self.try_at = now.saturating_add(self.wait);
     }
 
-    fn try_again(&mut self, now: Duration, seats: usize, max: usize, queued: usize) {
-        let urgent = queued > seats.saturating_mul(self.queue);
+    fn try_again(&mut self, now: Duration, seats: usize, max: usize, urgent: bool) {
         let since = now.saturating_sub(self.cut_at);
         if seats >= max {
             if since >= self.wait {
@@ -211,14 +234,25 @@ pub fn rank(members: &mut [Member]) {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{
-        Bounds, DWELL, Decision, FIRST_TRY, LAST_TRY, Load, Member, SETTLES, Scaling, Strain, rank,
+        Bounds, DWELL, Decision, Elasticity, FIRST_TRY, LAST_TRY, Load, Member, SETTLES, Scaling,
+        ScalingPolicy, Strain, rank,
     };
     use crate::telemetry::unavailable::Unavailable;
     use proptest::prelude::*;
     use std::time::Duration;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const BOUNDS: Bounds = Bounds { min: 1, max: 8 };
+    const ASKED: Elasticity = asked(1, 8);
+
+    const fn asked(min: usize, max: usize) -> Elasticity {
+        Elasticity {
+            policy: ScalingPolicy::Adaptive,
+            bounds: Bounds { min, max },
+            by_cpus: true,
+            idle_timeout: Duration::from_secs(300),
+            max_queued_per_worker: 100,
+        }
+    }
 
     fn calm(usable: usize) -> Load {
         Load {
@@ -241,7 +275,7 @@ mod tests {
         let mut seats = usize::MAX;
         (0..seconds)
             .map(|second| {
-                let decision = scaling.decide(SECOND * second, BOUNDS, &load(second, seats));
+                let decision = scaling.decide(SECOND * second, &ASKED, &load(second, seats));
                 seats = decision.seats;
                 decision
             })
@@ -251,7 +285,7 @@ mod tests {
     #[test]
     fn there_are_as_many_seats_as_cpus_to_use_within_the_bounds() {
         let seats = |min, max, usable| {
-            Scaling::new(100).decide(SECOND, Bounds { min, max }, &calm(usable)).seats
+            Scaling::default().decide(SECOND, &asked(min, max), &calm(usable)).seats
         };
         assert_eq!([seats(1, 8, 4), seats(1, 8, 16), seats(2, 8, 1), seats(1, 8, 0)], [4, 8, 1, 1]);
         assert_eq!(seats(6, 8, 4), 4, "the quota goes before the minimum");
@@ -259,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_quota_that_changes_is_followed_at_once() {
-        let mut scaling = Scaling::new(100);
+        let mut scaling = Scaling::default();
         let usable = |second| if (10..20).contains(&second) { 2 } else { 4 };
         let decisions = play(&mut scaling, 30, |second, _| calm(usable(second)));
         for (second, decision) in decisions.iter().enumerate() {
@@ -272,11 +306,12 @@ mod tests {
     fn a_quota_of_one_cpu_and_a_half_does_not_flap() {
         let mut throttled = 0;
         let day = 24 * 3600;
-        let decisions = play(&mut Scaling::new(100), day, |_, seats| {
+        let decisions = play(&mut Scaling::default(), day, |_, seats| {
             throttled += u64::from(seats > 1);
             Load { throttled: Ok(throttled), ..calm(2) }
         });
-        let tries = decisions.windows(2).filter(|pair| pair[1].seats > pair[0].seats).count() as u32;
+        let tries =
+            decisions.windows(2).filter(|pair| pair[1].seats > pair[0].seats).count() as u32;
         let most = day / LAST_TRY.as_secs() as u32;
         assert!((most - 10..most + 10).contains(&tries), "{tries} tries");
         // Each of them is over when the next look shows what came of it.
@@ -288,7 +323,7 @@ mod tests {
     #[test]
     fn when_the_strain_is_over_the_seats_come_back_one_by_one() {
         let strained = |second: u32| (10..60).contains(&second);
-        let decisions = play(&mut Scaling::new(100), 600, |second, _| Load {
+        let decisions = play(&mut Scaling::default(), 600, |second, _| Load {
             run_delay: Ok(if strained(second) { 0.9 } else { 0.1 }),
             ..calm(4)
         });
@@ -304,9 +339,9 @@ mod tests {
         let unknown = Err(Unavailable::Missing);
         let blind = Load { throttled: Err(Unavailable::Missing), run_delay: unknown, ..calm(4) };
         let of = |load: Load| {
-            let mut scaling = Scaling::new(100);
-            scaling.decide(Duration::ZERO, BOUNDS, &blind);
-            scaling.decide(SETTLES, BOUNDS, &load).strain
+            let mut scaling = Scaling::default();
+            scaling.decide(Duration::ZERO, &ASKED, &blind);
+            scaling.decide(SETTLES, &ASKED, &load).strain
         };
         assert_eq!(of(Load { pressure: Ok(0.6), ..blind }), Some(Strain::Pressure));
         assert_eq!(of(Load { run_delay: Ok(0.6), ..blind }), Some(Strain::RunDelay));
@@ -323,8 +358,8 @@ mod tests {
                 throttled: Ok(if second >= 10 { 1 } else { 0 }),
                 ..calm(4)
             };
-            let mut scaling = Scaling::new(100);
-            scaling.decide(Duration::ZERO, BOUNDS, &load(0));
+            let mut scaling = Scaling::default();
+            scaling.decide(Duration::ZERO, &ASKED, &load(0));
             scaling.wait = LAST_TRY;
             let decisions = play(&mut scaling, 400, |second, _| load(second));
             decisions.iter().rposition(|decision| decision.seats == 3).unwrap()
@@ -337,7 +372,7 @@ mod tests {
     fn slack_lets_one_go_after_each_dwell_and_work_that_waits_none() {
         let slack = |utilisation, queued| {
             let load = Load { utilisation: Ok(utilisation), queued, ..calm(4) };
-            let decisions = play(&mut Scaling::new(100), 61, |_, _| load);
+            let decisions = play(&mut Scaling::default(), 61, |_, _| load);
             decisions.iter().filter(|decision| decision.slack).count()
         };
         assert_eq!(slack(0.49, 0), 60 / DWELL.as_secs() as usize);
@@ -376,11 +411,11 @@ mod tests {
             min in 0..10_usize,
             max in 0..10_usize,
         ) {
-            let (mut scaling, bounds) = (Scaling::new(100), Bounds { min, max });
+            let (mut scaling, asked) = (Scaling::default(), asked(min, max));
             let mut last: Option<(usize, usize)> = None;
             for (load, now) in loads {
-                let seats = scaling.decide(now, bounds, &load).seats;
-                let Bounds { min, max } = bounds.within(load.usable);
+                let seats = scaling.decide(now, &asked, &load).seats;
+                let Bounds { min, max } = asked.bounds.within(load.usable);
                 prop_assert!((1..=10).contains(&seats) && (min..=max).contains(&seats));
                 if let Some((usable, before)) = last && usable == load.usable {
                     prop_assert!(seats.abs_diff(before) <= 1);
@@ -392,7 +427,7 @@ mod tests {
         /// Whatever it is: nothing changes, or seats only go, or only come back.
         #[test]
         fn what_stays_the_same_makes_no_seats_come_and_go(load in any_load(), seconds in 1..2000_u32) {
-            let decisions = play(&mut Scaling::new(100), seconds, |_, _| load);
+            let decisions = play(&mut Scaling::default(), seconds, |_, _| load);
             let seats: Vec<_> = decisions.iter().map(|decision| decision.seats).collect();
             prop_assert!(seats.is_sorted() || seats.is_sorted_by(|a, b| a >= b));
         }
@@ -401,7 +436,7 @@ mod tests {
         #[test]
         fn seats_grow_with_the_cpus(load in any_load(), more in 0..8_usize) {
             let seats = |usable| {
-                Scaling::new(100).decide(SECOND, BOUNDS, &Load { usable, ..load }).seats
+                Scaling::default().decide(SECOND, &ASKED, &Load { usable, ..load }).seats
             };
             prop_assert!(seats(load.usable + more) >= seats(load.usable));
         }

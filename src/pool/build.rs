@@ -75,7 +75,8 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         fence::prepare();
         // Miri would spend longer on these files than on the pool.
         let quota = if cfg!(miri) { None } else { quota::cpu_quota(Path::new("/")) };
-        let workers = size::num_threads(self.num_threads, quota)?;
+        let (workers, explicit) = size::num_threads(self.num_threads, quota)?;
+        let elasticity = self.elasticity(workers, explicit)?;
         if self.use_current_thread && Local::with_current(|current| current.is_some()) {
             return Err(Error::new(Kind::CurrentThreadInPool));
         }
@@ -93,6 +94,9 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         // Of no use where nobody can take the place of whom it finds.
         let watch = Watch::new(self.detect_blocking.filter(|_| max > workers));
         let shared = Shared::new(&deques, max, self.wait_policy, watch, handlers, insight);
+        if governed {
+            *shared.elasticity() = elasticity;
+        }
         let shared = Arc::new(shared);
         self.record(&shared)?;
         let mut regulars = Vec::with_capacity(workers);

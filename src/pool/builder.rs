@@ -1,7 +1,9 @@
-//! How a pool is to be. What is to be known of it: facts.rs and trace.rs; its construction: build.rs.
+//! How a pool is to be. How many workers it has: elastic.rs; what is to be known of it: facts.rs and
+//! trace.rs; its construction: build.rs.
 
 use crate::job::Payload;
 use crate::monitor::monitoring::Monitoring;
+use crate::policy::scaling::ScalingPolicy;
 use crate::policy::wait::WaitPolicy;
 use crate::pool::affinity::Pinning;
 use crate::pool::spawner::{CustomSpawn, DefaultSpawn};
@@ -41,6 +43,10 @@ type ThreadName = dyn FnMut(usize) -> String;
 pub struct ThreadPoolBuilder<S = DefaultSpawn> {
     pub(super) num_threads: usize,
     pub(super) max_threads: Option<usize>,
+    pub(super) min_threads: Option<usize>,
+    pub(super) scaling: Option<ScalingPolicy>,
+    pub(super) idle_timeout: Duration,
+    pub(super) max_queued_per_worker: usize,
     pub(super) wait_policy: WaitPolicy,
     pub(super) detect_blocking: Option<Duration>,
     pub(super) use_current_thread: bool,
@@ -60,6 +66,10 @@ impl Default for ThreadPoolBuilder {
         Self {
             num_threads: 0,
             max_threads: None,
+            min_threads: None,
+            scaling: None,
+            idle_timeout: Duration::from_secs(300),
+            max_queued_per_worker: 100,
             wait_policy: WaitPolicy::default(),
             detect_blocking: Some(DETECT_BLOCKING),
             use_current_thread: false,
@@ -88,33 +98,10 @@ impl<S> ThreadPoolBuilder<S> {
     /// indices higher: see [`max_threads`](Self::max_threads). 0, the default, stands for
     /// the variable `FILCH_NUM_THREADS` if that is set and not 0, else for the number of
     /// CPUs in the process's affinity mask (on Linux: its main thread's, when the first pool
-    /// is built), or its cgroup's CPU quota (v1 or v2, rounded up) if that is less.
+    /// is built), or its cgroup's CPU quota (v1 or v2, rounded up) if that is less; then the pool
+    /// [adapts](Self::scaling) to what changes.
     pub fn num_threads(mut self, num_threads: usize) -> Self {
         self.num_threads = num_threads;
-        self
-    }
-
-    /// How many threads the pool has at most: its workers and the *spares* that take the
-    /// places of workers which block, in a wait or in [`blocking`](crate::blocking). No more
-    /// than [`num_threads`](Self::num_threads) run at a time, save that a spare ends its task
-    /// when the one it stood in for comes back. A spare gets a thread when it is first
-    /// needed, and keeps it until the pool ends. At the maximum, workers that block are not
-    /// replaced; if none runs any more, a waiting one runs whatever there is
-    /// ([`Counters::last_resorts`](crate::Counters::last_resorts)).
-    ///
-    /// Default: 32 more than `num_threads`; with a [`spawn_handler`](Self::spawn_handler) and
-    /// with [`build_scoped`](Self::build_scoped) none more, since such pools can't start
-    /// threads later.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// let pool = filch::ThreadPoolBuilder::new().num_threads(2).max_threads(8).build()?;
-    /// assert_eq!((pool.current_num_threads(), pool.max_thread_index()), (2, 8));
-    /// # Ok::<(), filch::Error>(())
-    /// ```
-    pub fn max_threads(mut self, max_threads: usize) -> Self {
-        self.max_threads = Some(max_threads);
         self
     }
 
@@ -267,6 +254,10 @@ impl<S> ThreadPoolBuilder<S> {
         ThreadPoolBuilder {
             num_threads: self.num_threads,
             max_threads: self.max_threads,
+            min_threads: self.min_threads,
+            scaling: self.scaling,
+            idle_timeout: self.idle_timeout,
+            max_queued_per_worker: self.max_queued_per_worker,
             wait_policy: self.wait_policy,
             detect_blocking: self.detect_blocking,
             use_current_thread: self.use_current_thread,

@@ -19,10 +19,7 @@ pub struct Crew {
 }
 
 impl Crew {
-    pub fn new(
-        stack_size: Option<usize>,
-        regulars: Vec<(Option<String>, Option<usize>)>,
-    ) -> Self {
+    pub fn new(stack_size: Option<usize>, regulars: Vec<(Option<String>, Option<usize>)>) -> Self {
         Self { threads: Mutex::new(Some(Vec::new())), stack_size, regulars }
     }
 

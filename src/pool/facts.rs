@@ -44,7 +44,12 @@ impl ThreadPool {
     /// ```
     pub fn snapshot(&self) -> Snapshot {
         let shared = self.shared();
-        let pool = PoolSnapshot::new(shared.regulars.len(), self.counters(), work::now(shared));
+        let pool = PoolSnapshot {
+            num_threads: shared.num_threads(),
+            seats: shared.seats.count(),
+            strain: shared.strain(),
+            ..PoolSnapshot::new(self.counters(), work::now(shared))
+        };
         let now = shared.clock.elapsed();
         let tick = shared.clock.nanoseconds_per_tick();
         let worker = |(index, remote): (usize, &Remote)| WorkerSnapshot {

@@ -4,6 +4,7 @@ pub mod affinity;
 pub mod build;
 pub mod builder;
 pub mod crew;
+mod elastic;
 mod facts;
 pub mod global;
 mod heap;

@@ -20,14 +20,16 @@ pub fn max_num_threads() -> usize {
 /// The variable that sets the default number of threads.
 const NUM_THREADS: &str = "FILCH_NUM_THREADS";
 
-/// The number that was asked for, or else the default.
-pub fn num_threads(asked: usize, quota: Option<CpuQuota>) -> Result<usize, Error> {
+/// The number that was asked for, or else the default; and whether it was asked for.
+pub fn num_threads(asked: usize, quota: Option<CpuQuota>) -> Result<(usize, bool), Error> {
     if asked > 0 {
-        return within_limit("num_threads", asked);
+        return Ok((within_limit("num_threads", asked)?, true));
     }
     match from_environment()? {
-        Some(asked) => within_limit("the environment variable FILCH_NUM_THREADS", asked),
-        None => Ok(default_num_threads(quota)),
+        Some(asked) => {
+            Ok((within_limit("the environment variable FILCH_NUM_THREADS", asked)?, true))
+        }
+        None => Ok((default_num_threads(quota), false)),
     }
 }
 
@@ -40,14 +42,14 @@ fn within_limit(asker: &'static str, asked: usize) -> Result<usize, Error> {
     Ok(asked)
 }
 
-/// How many spares a pool may have unless it was told: far more than waits that nest leave
-/// asleep at a time in practice, and few enough that their stacks are no burden.
-const SPARES: usize = 32;
+/// The least that a pool may have at most unless it was told, however few its workers: waits that nest
+/// leave some asleep, and a stack that nobody uses is no burden.
+const MAX_THREADS: usize = 10;
 
 /// The largest number of threads of a pool with this many workers.
 pub fn max_threads(asked: Option<usize>, workers: usize, hires: bool) -> Result<usize, Error> {
     match asked {
-        None if hires => Ok((workers + SPARES).min(max_num_threads())),
+        None if hires => Ok((2 * workers).clamp(MAX_THREADS, max_num_threads())),
         None => Ok(workers),
         Some(max) if max < workers => Err(Error::new(Kind::MaxBelowThreads { max, workers })),
         Some(max) if max > workers && !hires => Err(Error::new(Kind::NoSpares { max, workers })),

@@ -68,8 +68,7 @@ impl ThreadBuilder {
         let (shared, index) = (Arc::clone(&seat.shared), seat.index);
         pin(cpu);
         let local = Local::new(shared, index, deques, Origin::Built);
-        seat.taken = true;
-        live(local);
+        live(local, || seat.taken = true);
     }
 
     /// Starts a thread of the standard library's for it.
@@ -128,13 +127,15 @@ fn pin(cpu: Option<usize>) {
 pub fn run_hired(shared: Arc<Shared>, index: usize, cpu: Option<usize>) {
     pin(cpu);
     let deques = shared.move_in(index);
-    live(Local::new(shared, index, deques, Origin::Hired));
+    live(Local::new(shared, index, deques, Origin::Hired), || ());
 }
 
-/// Is this worker. Doesn't unwind: `execute` and `guarded` see to it.
-fn live(local: Local) {
+/// Is this worker, and says so by `entered`. Doesn't unwind after that: `execute` and `guarded` see to
+/// it.
+fn live(local: Local, entered: impl FnOnce()) {
     // SAFETY: valid until `serve` leaves, on this thread.
     unsafe { Local::enter(&local) };
+    entered();
     serve(&local);
     let Local { shared, index, deques, .. } = local;
     if !shared.is_over() {

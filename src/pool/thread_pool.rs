@@ -85,6 +85,7 @@ impl ThreadPool {
     pub(crate) fn adopt(&mut self, guest: Local) {
         self.guest = Some(current_thread().id());
         self.placement.float(guest.index);
+        let _ = self.shared.guest.set(guest.index);
         self.shared.staffed.fetch_add(1, Ordering::Relaxed);
         guest.begin_recording();
         guest.is_now(Status::Running);

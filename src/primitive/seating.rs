@@ -28,6 +28,9 @@ pub struct Seating {
     /// Those that have no thread, the next one last.
     unborn: Vec<usize>,
     dismissed: Vec<usize>,
+    all: usize,
+    /// How many may have a seat or block.
+    pub most: usize,
     /// For each regular worker.
     settled: Vec<bool>,
     /// No thread could be had, last time. Nobody tries until somebody has reason to hope.
@@ -43,6 +46,8 @@ impl Seating {
             bench: Vec::new(),
             unborn: (regulars..max).rev().collect(),
             dismissed: Vec::new(),
+            all: max,
+            most: max,
             settled: vec![true; regulars],
             barren: false,
         }
@@ -51,7 +56,11 @@ impl Seating {
     /// Whether a seat is free and somebody to be had for it.
     pub fn is_short(&self) -> bool {
         let spare = !self.bench.is_empty() || !(self.barren || self.unborn.is_empty());
-        self.free > 0 && spare
+        self.free > 0 && spare && self.has_place()
+    }
+
+    fn has_place(&self) -> bool {
+        self.all - self.bench.len() - self.unborn.len() - self.dismissed.len() < self.most
     }
 
     pub fn place(&self, worker: usize) -> Place {
@@ -92,7 +101,7 @@ impl Seating {
     /// Gives a free seat to one who has a thread rather than to one who has none, then to a regular who
     /// can settle, then to the one that came last.
     pub fn fill(&mut self) -> Option<Spare> {
-        if self.free <= 0 {
+        if self.free <= 0 || !self.has_place() {
             return None;
         }
         let settling = if self.has_room() { self.settled.len() } else { 0 };
@@ -181,4 +190,69 @@ impl Seating {
 fn take(list: &mut Vec<usize>, worker: usize) -> bool {
     let at = list.iter().position(|&other| other == worker);
     at.inspect(|&at| _ = list.remove(at)).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, Seating, Spare};
+
+    fn resize(seating: &mut Seating, seats: usize, order: &[usize]) -> Vec<(usize, bool)> {
+        let mut marks = Vec::new();
+        let order = order.iter().copied();
+        seating.resize(seats, order, |worker, settled| marks.push((worker, settled)));
+        marks
+    }
+
+    #[test]
+    fn the_first_of_the_order_lose_their_seats_and_get_them_back_while_they_still_have_them() {
+        let mut seating = Seating::new(4, 6);
+        assert_eq!(resize(&mut seating, 2, &[3, 1, 0]), [(3, false), (1, false)]);
+        assert_eq!((seating.free, seating.is_short()), (-2, false));
+        seating.bench(3);
+        assert_eq!(resize(&mut seating, 4, &[]), [(1, true)]);
+        assert_eq!((seating.free, seating.is_short()), (1, true));
+        assert_eq!(seating.fill(), Some(Spare::Benched(3)));
+        assert!(seating.is_settled(3) && seating.fill().is_none());
+    }
+
+    #[test]
+    fn a_regular_is_given_a_seat_before_a_spare_if_it_can_settle_and_threads_before_either() {
+        let mut seating = Seating::new(2, 4);
+        seating.free += 1;
+        assert_eq!(seating.fill(), Some(Spare::Unborn(2)));
+        seating.bench(1);
+        seating.bench(2);
+        assert_eq!(seating.fill(), Some(Spare::Benched(1)));
+        seating.bench(1);
+        assert!(seating.dismiss(1) && !seating.dismiss(1));
+        assert_eq!(seating.place(1), Place::Dismissed);
+        seating.retire(1);
+        assert_eq!(seating.fill(), Some(Spare::Benched(2)));
+        assert_eq!(seating.fill(), Some(Spare::Unborn(1)));
+        assert_eq!((seating.place(1), seating.free), (Place::Seated, 0));
+    }
+
+    #[test]
+    fn nobody_is_hired_beyond_the_most_or_while_none_can_be_had() {
+        let mut seating = Seating::new(1, 3);
+        seating.free += 2;
+        seating.most = 2;
+        assert_eq!(seating.fill(), Some(Spare::Unborn(1)));
+        assert!(!seating.is_short() && seating.fill().is_none());
+        seating.most = 3;
+        seating.stay_unborn(1);
+        assert!(!seating.is_short() && seating.fill().is_none());
+        seating.barren = false;
+        assert_eq!(seating.fill(), Some(Spare::Unborn(1)));
+    }
+
+    #[test]
+    fn whoever_is_wanted_gets_a_seat_that_is_not_there() {
+        let mut seating = Seating::new(2, 2);
+        assert_eq!(seating.summon(1), None);
+        seating.bench(1);
+        resize(&mut seating, 1, &[]);
+        assert_eq!((seating.summon(1), seating.free), (Some(Spare::Benched(1)), -1));
+        assert!(!seating.is_settled(1));
+    }
 }

@@ -169,6 +169,11 @@ impl Seats {
         self.change(|table| table.resize(seats, order, mark));
     }
 
+    /// So many at most have a seat or block.
+    pub fn limit(&self, most: usize) {
+        self.change(|table| table.most = most);
+    }
+
     /// Has this worker leave its seat when it finds nothing. `mark` is called, while nobody can change it,
     /// if it was settled.
     pub fn unsettle(&self, worker: usize, mark: impl FnOnce()) -> bool {

@@ -13,6 +13,7 @@ pub mod machine;
 pub mod readings;
 pub mod record;
 pub mod snapshot;
+pub mod strain;
 pub mod thefts;
 pub mod unavailable;
 pub mod work;

@@ -6,6 +6,7 @@ use crate::telemetry::health::{Sign, Vitals};
 use crate::telemetry::history::Taken;
 use crate::telemetry::latency::{CurrentTask, TaskLatency};
 use crate::telemetry::record::Record;
+use crate::telemetry::strain::Strain;
 use crate::telemetry::thefts::StealsFrom;
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::telemetry::work::{Thread, Work};
@@ -17,8 +18,12 @@ use std::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PoolSnapshot {
-    /// Workers that run at a time.
+    /// Workers there are: those that have a seat, and those that block.
     pub num_threads: usize,
+    /// How many may run at a time.
+    pub seats: usize,
+    /// Why they aren't more, if [strain](Strain) is the reason.
+    pub strain: Option<Strain>,
     /// What the workers have done since the pool was built.
     pub counters: Counters,
     /// The pool as it is now. Its rates aren't there: they take two readings.
@@ -54,15 +59,16 @@ impl Lately {
 
 impl Default for PoolSnapshot {
     fn default() -> Self {
-        Self::new(0, Counters::default(), Work::unavailable(Unavailable::NotYet))
+        Self::new(Counters::default(), Work::unavailable(Unavailable::NotYet))
     }
 }
 
 impl PoolSnapshot {
-    pub(crate) fn new(num_threads: usize, counters: Counters, now: Work) -> Self {
+    pub(crate) fn new(counters: Counters, now: Work) -> Self {
         let none = Lately::of(|_| Err(Unavailable::NotYet));
         let (throughput, error_rate, utilisation) = (none, none, none);
-        Self { num_threads, counters, now, throughput, error_rate, utilisation }
+        let (num_threads, seats, strain) = (0, 0, None);
+        Self { num_threads, seats, strain, counters, now, throughput, error_rate, utilisation }
     }
 
     /// Compares what is now with those readings, the oldest first.
@@ -170,7 +176,9 @@ impl WorkerSnapshot {
 
 impl fmt::Display for PoolSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "pool: {} workers", self.num_threads)?;
+        let Self { num_threads, seats, .. } = self;
+        let strain = self.strain.map_or(String::new(), |why| format!(", {why:?}").to_lowercase());
+        writeln!(f, "pool: {num_threads} workers, {seats} at a time{strain}")?;
         let lately = |f: &mut fmt::Formatter<'_>, name, lately: &Lately, factor: f64, unit| {
             write!(f, "  {name:24}")?;
             for (of, rate) in
@@ -243,7 +251,7 @@ mod tests {
             ago(2, work(2900, 20, 12.0, 136.0)),
             ago(0, work(2999, 20, 13.9, 139.9)),
         ];
-        let mut pool = PoolSnapshot::new(2, Counters::default(), work(3000, 30, 14.0, 140.0));
+        let mut pool = PoolSnapshot::new(Counters::default(), work(3000, 30, 14.0, 140.0));
         pool.look_back(&history);
         assert_eq!(pool.throughput.second, Ok(50.0));
         assert_eq!(pool.throughput.ten_seconds, Ok(100.0));
@@ -255,7 +263,7 @@ mod tests {
 
     #[test]
     fn without_readings_there_are_no_rates_and_without_tasks_no_errors() {
-        let mut pool = PoolSnapshot::new(2, Counters::default(), work(0, 0, 0.0, 0.0));
+        let mut pool = PoolSnapshot::new(Counters::default(), work(0, 0, 0.0, 0.0));
         pool.look_back(&[]);
         assert_eq!(pool.throughput.minute, Err(Unavailable::NotYet));
         let at = SystemTime::UNIX_EPOCH;

@@ -68,6 +68,7 @@ impl Shared {
         // work, and as staff, so that the pool doesn't end without it.
         self.idle.enlist();
         self.staffed.fetch_add(1, Ordering::Relaxed);
+        self.call_governor();
         let index = match spare {
             Spare::Benched(index) => {
                 self.unpark(index);

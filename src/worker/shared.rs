@@ -2,6 +2,7 @@
 
 use crate::job::{FrameRef, JobRef, ScopeJobRef};
 use crate::policy::health::HealthRules;
+use crate::policy::scaling::Elasticity;
 use crate::policy::wait::WaitPolicy;
 use crate::primitive::event_count::EventCount;
 use crate::primitive::gate::Gate;
@@ -22,7 +23,7 @@ use crate::worker::watch::Watch;
 use crate::worker::whereabouts::Whereabouts;
 use crossbeam_utils::CachePadded;
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Mutex as StdMutex, MutexGuard as StdMutexGuard, OnceLock, PoisonError};
 
 /// Something to run.
 #[derive(Clone, Copy)]
@@ -73,6 +74,12 @@ pub struct Shared {
     /// How many of the spares have ever been there.
     pub(super) opened: AtomicUsize,
     pub seats: Seats,
+    /// Held while the number of seats changes.
+    elasticity: StdMutex<Elasticity>,
+    /// Why the seats aren't more: a [`Strain`](crate::telemetry::strain::Strain), or 0.
+    pub(super) strain: statistic::AtomicU64,
+    /// The worker that is a guest's, if there is one.
+    pub guest: OnceLock<usize>,
     pub watch: Watch,
     /// How a spare, or the watch, gets a thread. Not set in a pool that can have neither.
     pub hire: OnceLock<Box<Hire>>,
@@ -111,6 +118,8 @@ pub struct Shared {
     pub readings: Fact<Readings>,
     /// Whether the health of the workers is to be looked at out of turn.
     pub(super) check_wanted: statistic::AtomicU64,
+    /// Whether the governor takes its time, as nobody runs; or has been called since.
+    pub(super) rest: statistic::AtomicU32,
     /// The thread that writes them, if there is one: to be woken at the end.
     pub governor: OnceLock<Thread>,
     pub id: usize,
@@ -138,6 +147,9 @@ impl Shared {
             spares: (deques.len()..max).map(|_| OnceLock::new()).collect(),
             opened: AtomicUsize::new(0),
             seats,
+            elasticity: StdMutex::new(Elasticity::none(deques.len())),
+            strain: statistic::AtomicU64::new(0),
+            guest: OnceLock::new(),
             watch,
             hire: OnceLock::new(),
             wait_policy,
@@ -159,6 +171,7 @@ impl Shared {
             recording: OnceLock::new(),
             readings,
             check_wanted: statistic::AtomicU64::new(0),
+            rest: statistic::AtomicU32::new(0),
             governor: OnceLock::new(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
         }
@@ -166,6 +179,11 @@ impl Shared {
 }
 
 impl Shared {
+    pub fn elasticity(&self) -> StdMutexGuard<'_, Elasticity> {
+        // No invariant spans it.
+        self.elasticity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// All workers that there are or have been, with their indices.
     pub fn roster(&self) -> impl Iterator<Item = (usize, &Remote)> {
         // Relaxed: while one opens that others don't see yet, it is searching.

@@ -9,18 +9,56 @@
 //!
 //! Models: loom-tests/tests/{seats,wake}.rs.
 
+#[cfg(loom)]
 use crate::primitive::seats::Place;
-use crate::sync::Ordering;
 use crate::sync::fence::{full_fence, heavy_fence};
+use crate::sync::{Ordering, statistic};
+use crate::telemetry::strain::Strain;
 use crate::worker::local::Deques;
 use crate::worker::remote::Remote;
 use crate::worker::shared::Shared;
 use std::sync::PoisonError;
 
+/// What the governor does between two looks at who is there: a guess, as nothing depends on it.
+const LOOKS: u32 = 0;
+const RESTS: u32 = 1;
+const CALLED: u32 = 2;
+
 impl Shared {
+    /// For the governor: nobody runs, and nobody is to leave, so it looks again much later, unless
+    /// somebody takes a seat.
+    pub fn governor_rests(&self, rests: bool) {
+        let word = if rests { RESTS } else { LOOKS };
+        self.rest.store(word, statistic::Ordering::Relaxed);
+    }
+
+    pub fn has_called_governor(&self) -> bool {
+        self.rest.load(statistic::Ordering::Relaxed) == CALLED
+    }
+
+    /// Somebody takes a seat, who will have to leave it again.
+    pub(super) fn call_governor(&self) {
+        let relaxed = statistic::Ordering::Relaxed;
+        if self.rest.load(relaxed) == RESTS
+            && self.rest.compare_exchange(RESTS, CALLED, relaxed, relaxed).is_ok()
+            && let Some(governor) = self.governor.get()
+        {
+            governor.unpark();
+        }
+    }
+
     /// How many workers have a seat or block.
     pub fn num_threads(&self) -> usize {
         self.staffed.load(Ordering::Relaxed)
+    }
+
+    /// Why not more may run at a time, if strain is the reason.
+    pub fn strain(&self) -> Option<Strain> {
+        Strain::from_word(self.strain.load(statistic::Ordering::Relaxed))
+    }
+
+    pub fn strains(&self, why: Option<Strain>) {
+        self.strain.store(why.map_or(0, Strain::into_word), statistic::Ordering::Relaxed);
     }
 
     /// From now on at most so many workers run at a time. If they are fewer than before, the first ones of
@@ -67,6 +105,7 @@ impl Shared {
         dismissed
     }
 
+    #[cfg(loom)]
     pub fn is_benched(&self, worker: usize) -> bool {
         self.seats.place(worker, |_| ()) == Place::Benched
     }
