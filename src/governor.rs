@@ -6,7 +6,7 @@ mod staffing;
 pub mod watched;
 
 use crate::governor::due::Due;
-use crate::governor::staffing::{Lately, Staffing};
+use crate::governor::staffing::{Known, Staffing};
 use crate::monitor::cgroup::Membership;
 use crate::monitor::cpu::CpuMonitor;
 use crate::monitor::disk::DiskMonitor;
@@ -39,7 +39,7 @@ pub struct Governor {
     checks: Due,
     checked: Duration,
     memory_in_use: Fact<f64>,
-    lately: Lately,
+    known: Known,
     staffing: Staffing,
 }
 
@@ -65,7 +65,7 @@ impl Governor {
             checks: Due::at_once(monitoring.health_checks),
             checked: Duration::ZERO,
             memory_in_use: Err(Unavailable::NotYet),
-            lately: Lately::default(),
+            known: Known::default(),
             staffing: Staffing::new(usable_cpus),
         }
     }
@@ -84,10 +84,10 @@ impl Governor {
             let cpu = self.cpu.read(now, stay, usage);
             readings.cpu.push(now, &cpu);
             readings.cores.put(now, self.cpu.cores());
-            self.lately.pressure = cpu.group_pressure_some;
+            self.known.pressure = cpu.group_pressure_some;
             if let Some(pool) = pool {
                 let work = self.work.read(now, pool);
-                self.lately.utilisation = work.utilisation;
+                self.known.utilisation = work.utilisation;
                 readings.work.push(now, &work);
             }
         }
@@ -110,7 +110,7 @@ impl Governor {
             let check = self.checks.is(now);
             let threads = self.threads.read(now, check, work::threads(pool));
             readings.threads.put(now, threads);
-            self.lately.run_delay = mean(threads.iter().map(|(_, thread)| thread.delayed));
+            self.known.run_delay = mean(threads.iter().map(|(_, thread)| thread.delayed));
             if check {
                 pool.check_begins();
                 self.checked = now;
@@ -124,9 +124,9 @@ impl Governor {
         let next = if asked { next.min(self.checks.at) } else { next };
         let Some(pool) = pool else { return next };
         if self.staffing.due.is(now) || pool.has_called_governor() {
-            let short = self.memory_in_use.is_ok_and(|share| share > 0.8);
-            let allowance = self.cpu.allowance(stay);
-            self.staffing.step(now, pool, allowance, self.lately, short, next);
+            self.known.memory_short = self.memory_in_use.is_ok_and(|share| share > 0.8);
+            let (allowance, times) = (self.cpu.allowance(stay), [now, pool.clock.elapsed(), next]);
+            self.staffing.step(times, pool, allowance, self.known);
         }
         next.min(self.staffing.due.at)
     }

@@ -1,8 +1,14 @@
 //! Pools in a real control group with a CPU quota. Needs the right to make one, as root has.
 #![cfg(all(target_os = "linux", not(miri), not(loom)))]
 
+mod common;
+
+use common::{Dog, wait_until};
+use filch::ThreadPoolBuilder;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::{env, fs, io};
 
 /// Tells a process of this test that it is a child, and which group to join.
@@ -50,6 +56,51 @@ fn a_pool_takes_its_size_from_a_real_quota_and_floats_under_a_fractional_one() {
     }
 }
 
+/// While it runs.
+#[test]
+fn a_pool_follows_a_quota_that_changes() {
+    if let Some(group) = env::var_os(GROUP) {
+        return change_from_inside(Path::new(&group));
+    }
+    if cfg!(filch_no_affinity) || mask_size() < 2 {
+        println!("SKIPPED: needs two CPUs");
+        return;
+    }
+    match Group::new(None) {
+        Ok(group) => _ = run_test_in(&group.outer, "a_pool_follows_a_quota_that_changes"),
+        Err(error) => println!("SKIPPED: no control group with a CPU quota can be made: {error}"),
+    }
+}
+
+fn change_from_inside(group: &Path) {
+    join_group(group);
+    let dog = Dog::alone();
+    let pool = ThreadPoolBuilder::new().min_threads(1).build().unwrap();
+    let (cpus, over) = (pool.current_num_threads(), Arc::new(AtomicBool::new(false)));
+    // Something to do for all, whatever they are.
+    let tasks: Vec<_> = (0..2 * cpus)
+        .map(|_| {
+            let over = Arc::clone(&over);
+            pool.spawn_handle(move || {
+                while !over.load(Ordering::Relaxed) {
+                    filch::yield_now();
+                }
+            })
+        })
+        .collect();
+    for (quota, seats) in [(PERIOD, 1), (cpus * PERIOD, cpus), (PERIOD, 1)] {
+        set_quota(group, Some(quota)).unwrap();
+        dog.say(format!("{seats} seats, {}", pool.snapshot()));
+        wait_until(|| pool.snapshot().pool.seats == seats);
+    }
+    over.store(true, Ordering::Relaxed);
+    tasks.into_iter().for_each(|task| task.join().unwrap());
+    wait_until(|| pool.num_threads() == 1);
+    // Below that there is always one.
+    set_quota(group, Some(PERIOD / 10)).unwrap();
+    assert_eq!(pool.install(|| 6 * 7), 42);
+}
+
 /// What a child says of its default pool.
 struct Seen {
     workers: usize,
@@ -59,16 +110,22 @@ struct Seen {
     floating: usize,
 }
 
-fn run_in(group: &Path) -> Seen {
+/// What this test prints as a child in that group.
+fn run_test_in(group: &Path, test: &str) -> String {
     let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "--nocapture"])
-        .arg("a_pool_takes_its_size_from_a_real_quota_and_floats_under_a_fractional_one")
+        .args(["--exact", "--nocapture", test])
         .env(GROUP, group)
         .env_remove("FILCH_NUM_THREADS")
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+fn run_in(group: &Path) -> Seen {
+    let test = "a_pool_takes_its_size_from_a_real_quota_and_floats_under_a_fractional_one";
+    let text = run_test_in(group, test);
     // The test runner's own words may stand before it on the line.
     let (_, numbers) = text.split_once("SEEN ").unwrap();
     let mut numbers = numbers.split_whitespace().map(|number| number.parse().unwrap());
@@ -76,11 +133,15 @@ fn run_in(group: &Path) -> Seen {
     Seen { workers: next(), pinned: next(), floating: next() }
 }
 
+fn join_group(group: &Path) {
+    fs::write(group.join("cgroup.procs"), std::process::id().to_string()).unwrap();
+}
+
 fn report_from_inside(group: &Path) {
     if group.is_absolute() {
-        fs::write(group.join("cgroup.procs"), std::process::id().to_string()).unwrap();
+        join_group(group);
     }
-    let pool = filch::ThreadPoolBuilder::new().build().unwrap();
+    let pool = ThreadPoolBuilder::new().build().unwrap();
     let whole = allowed_cpus();
     let masks = pool.broadcast(|_| allowed_cpus());
     println!(
@@ -114,24 +175,33 @@ struct Group {
 
 impl Group {
     fn new(quota: Option<usize>) -> io::Result<Self> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
         let v1 = Path::new("/sys/fs/cgroup/cpu");
         let v2 = Path::new("/sys/fs/cgroup");
         let top = if v1.is_dir() { v1 } else { v2 };
-        let outer = top.join(format!("filch-test-{}", std::process::id()));
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let outer = top.join(format!("filch-test-{}-{number}", std::process::id()));
         fs::create_dir(&outer)?;
         // From here on, it is removed whatever fails.
         let group = Self { inner: outer.join("inner"), outer };
         fs::create_dir(&group.inner)?;
-        let quota = quota.map(|quota| quota.to_string());
-        if top == v1 {
-            fs::write(group.outer.join("cpu.cfs_period_us"), PERIOD.to_string())?;
-            fs::write(group.outer.join("cpu.cfs_quota_us"), quota.as_deref().unwrap_or("-1"))?;
-        } else {
+        if top == v2 {
             fs::write(top.join("cgroup.subtree_control"), "+cpu")?;
-            let quota = quota.as_deref().unwrap_or("max");
-            fs::write(group.outer.join("cpu.max"), format!("{quota} {PERIOD}"))?;
         }
+        set_quota(&group.outer, quota)?;
         Ok(group)
+    }
+}
+
+/// Of the group in this directory.
+fn set_quota(group: &Path, quota: Option<usize>) -> io::Result<()> {
+    let quota = quota.map(|quota| quota.to_string());
+    if group.join("cpu.cfs_period_us").exists() {
+        fs::write(group.join("cpu.cfs_period_us"), PERIOD.to_string())?;
+        fs::write(group.join("cpu.cfs_quota_us"), quota.as_deref().unwrap_or("-1"))
+    } else {
+        let quota = quota.as_deref().unwrap_or("max");
+        fs::write(group.join("cpu.max"), format!("{quota} {PERIOD}"))
     }
 }
 

@@ -20,18 +20,21 @@ const ILL: f64 = 0.5;
 /// It gets a new thread when it has been ill at so many checks in a row.
 const CHECKS: u32 = 3;
 
-/// What was read with the last reading of the CPUs.
+/// What is known of the pool and its machine.
 #[derive(Clone, Copy, Debug)]
-pub struct Lately {
+pub struct Known {
+    /// With the last reading of the CPUs.
     pub run_delay: Fact<f64>,
     pub pressure: Fact<f64>,
     pub utilisation: Fact<f64>,
+    /// With the last one of the memory.
+    pub memory_short: bool,
 }
 
-impl Default for Lately {
+impl Default for Known {
     fn default() -> Self {
         let not_yet = Err(Unavailable::NotYet);
-        Self { run_delay: not_yet, pressure: not_yet, utilisation: not_yet }
+        Self { run_delay: not_yet, pressure: not_yet, utilisation: not_yet, memory_short: false }
     }
 }
 
@@ -88,18 +91,17 @@ impl Staffing {
         }
     }
 
-    /// Sees to it that there are as many workers as there are to be. The governor reads something `next`.
+    /// Sees to it that there are as many workers as there are to be. `clock` is the pool's. The governor
+    /// reads something `next`.
     pub fn step(
         &mut self,
-        now: Duration,
+        [now, clock, next]: [Duration; 3],
         pool: &Shared,
         allowance: Allowance,
-        lately: Lately,
-        memory_short: bool,
-        next: Duration,
+        known: Known,
     ) {
         let elasticity = pool.elasticity();
-        let at_rest = self.survey(pool);
+        let at_rest = self.survey(pool, clock);
         let (mut min, mut slack) = (elasticity.bounds.min, false);
         if elasticity.policy == ScalingPolicy::Adaptive {
             let usable = self.usable(&elasticity, allowance);
@@ -107,10 +109,10 @@ impl Staffing {
             let load = Load {
                 usable,
                 throttled: allowance.throttled,
-                run_delay: lately.run_delay,
-                pressure: lately.pressure,
-                utilisation: lately.utilisation,
-                memory_short,
+                run_delay: known.run_delay,
+                pressure: known.pressure,
+                utilisation: known.utilisation,
+                memory_short: known.memory_short,
                 queued: pool.queued(),
             };
             let decision = self.scaling.decide(now, &elasticity, &load);
@@ -121,7 +123,7 @@ impl Staffing {
             pool.strains(decision.strain);
             slack = decision.slack;
         }
-        let leaves = self.part(pool, &elasticity, min, slack);
+        let leaves = self.part(pool, clock, &elasticity, min, slack);
         drop(elasticity);
         // While nothing runs no quota counts.
         let rest = if at_rest { next } else { now.saturating_add(EVERY) };
@@ -138,9 +140,9 @@ impl Staffing {
     }
 
     /// Looks who may leave, and ranks them. Returns whether nobody runs.
-    fn survey(&mut self, pool: &Shared) -> bool {
+    fn survey(&mut self, pool: &Shared, now: Duration) -> bool {
         self.members.clear();
-        let (now, mut at_rest) = (pool.clock.elapsed(), true);
+        let mut at_rest = true;
         for (index, worker) in pool.roster() {
             let seen = worker.seen(now);
             let parked = seen.status == Status::Parked;
@@ -160,6 +162,7 @@ impl Staffing {
     fn part(
         &mut self,
         pool: &Shared,
+        now: Duration,
         elasticity: &Elasticity,
         min: usize,
         mut slack: bool,
@@ -179,7 +182,6 @@ impl Staffing {
                 next = next.min(timeout.saturating_sub(member.idle));
             }
         }
-        let now = pool.clock.elapsed();
         for (index, worker) in pool.roster() {
             let seen = worker.seen(now);
             if seen.status != Status::Parked || !worker.presence.is_lent() {
@@ -199,5 +201,142 @@ impl Staffing {
             }
         }
         next
+    }
+}
+
+#[cfg(all(test, not(loom), not(miri)))]
+mod tests {
+    use super::{CHECKS, Known, Staffing};
+    use crate::governor::watched::Watched;
+    use crate::monitor::cpu_group::Allowance;
+    use crate::monitor::fixture::Tree;
+    use crate::policy::scaling::{Bounds, Elasticity, ScalingPolicy};
+    use crate::policy::wait::WaitPolicy;
+    use crate::telemetry::activity::Status;
+    use crate::telemetry::health::Vitals;
+    use crate::telemetry::history::Key;
+    use crate::telemetry::record::Record;
+    use crate::telemetry::strain::Strain;
+    use crate::telemetry::unavailable::Unavailable;
+    use crate::worker::handlers::Handlers;
+    use crate::worker::local::Deques;
+    use crate::worker::shared::{Insight, Shared};
+    use crate::worker::watch::Watch;
+    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const TIMEOUT: Duration = Duration::from_secs(300);
+
+    /// Four workers without threads, one of which stays.
+    fn pool(by_cpus: bool) -> Shared {
+        let deques: [Deques; 4] = std::array::from_fn(|_| Deques::default());
+        let (watch, handlers) = (Watch::new(None), Handlers::default());
+        let (policy, insight) = (WaitPolicy::default(), Insight::default());
+        let shared = Shared::new(&deques, 6, policy, watch, handlers, insight);
+        let bounds = Bounds { min: 1, max: 4 };
+        let policy = ScalingPolicy::Adaptive;
+        *shared.elasticity() = Elasticity { policy, bounds, by_cpus, ..Elasticity::none(4) };
+        assert!(shared.hire.set(Box::new(|_| Ok(()))).is_ok());
+        shared
+    }
+
+    fn settled(pool: &Shared) -> Vec<usize> {
+        let workers = pool.regulars.iter().enumerate();
+        workers.filter(|(_, worker)| !worker.presence.is_lent()).map(|(index, _)| index).collect()
+    }
+
+    const UNLIMITED: Allowance = Allowance { cpus: None, throttled: Err(Unavailable::Unlimited) };
+
+    fn step(staffing: &mut Staffing, pool: &Shared, at: Duration) {
+        staffing.step([at, at, Duration::MAX], pool, UNLIMITED, Known::default());
+    }
+
+    /// Everybody runs from the start.
+    fn all_run(pool: &Shared) {
+        pool.regulars.iter().for_each(|worker| {
+            worker.activity.enter(Status::Running, Duration::ZERO);
+        });
+    }
+
+    #[test]
+    fn a_version_2_group_is_followed_from_quota_to_quota() {
+        let tree = Tree::new()
+            .file("/proc/self/cgroup", "0::/a\n")
+            .file("/proc/self/mountinfo", "1 0 0:1 / /cg rw - cgroup2 none rw\n")
+            .file("/cg/a/cpu.max", "max 100000\n")
+            .file("/cg/a/cpu.stat", "nr_periods 0\nnr_throttled 0\nthrottled_usec 0\n");
+        let Watched { mut governor, readings } = Watched::new(&tree);
+        let pool = pool(true);
+        all_run(&pool);
+        let mut second = 0;
+        let mut tick = || {
+            second += 1;
+            governor.tick(SECOND * second, Some(&pool), &readings);
+            pool.seats.count()
+        };
+        let cpus = tick();
+        assert!((1..=4).contains(&cpus));
+        let tree = tree.file("/cg/a/cpu.max", "100000 100000\n");
+        assert_eq!(tick(), 1);
+        assert_eq!(settled(&pool).len(), 1);
+        let tree = tree.file("/cg/a/cpu.max", "max 100000\n");
+        assert_eq!(tick(), cpus);
+        assert_eq!(settled(&pool).len(), cpus);
+        let _tree = tree.file("/cg/a/cpu.max", "garbled\n");
+        assert_eq!(tick(), cpus);
+    }
+
+    #[test]
+    fn who_has_had_nothing_to_do_for_long_leaves_up_to_the_minimum() {
+        let (mut staffing, pool) = (Staffing::new(4), pool(false));
+        all_run(&pool);
+        for (index, second) in [(3, 10), (1, 20), (2, 30), (0, 40)] {
+            pool.worker(index).activity.enter(Status::Parked, SECOND * second);
+        }
+        step(&mut staffing, &pool, SECOND * 100);
+        assert_eq!((settled(&pool), staffing.due.at), (vec![0, 1, 2, 3], TIMEOUT + SECOND * 10));
+        step(&mut staffing, &pool, TIMEOUT + SECOND * 20);
+        assert_eq!(settled(&pool), [0, 2]);
+        step(&mut staffing, &pool, TIMEOUT * 100);
+        assert_eq!(settled(&pool), [0]);
+    }
+
+    #[test]
+    fn who_is_ill_three_times_in_a_row_gets_a_new_thread() {
+        let (mut staffing, pool) = (Staffing::new(4), pool(false));
+        all_run(&pool);
+        let mut check = |scores: [f64; 2]| {
+            let vitals = scores.map(|score| Vitals {
+                score: Ok(score),
+                ..Vitals::unavailable(Unavailable::NotYet)
+            });
+            let rows = [(Key::number(1), vitals[0]), (Key::number(2), vitals[1])];
+            staffing.checked(&rows);
+            step(&mut staffing, &pool, SECOND);
+            settled(&pool)
+        };
+        for _ in 1..CHECKS {
+            assert_eq!(check([0.4, 0.4]), [0, 1, 2, 3]);
+        }
+        assert_eq!(check([0.4, 0.5]), [0, 2, 3]);
+        // It has left.
+        pool.seats.sit_out(1);
+        pool.worker(1).activity.enter(Status::Parked, SECOND);
+        assert_eq!(check([0.4, 0.4]), [0, 2, 3]);
+        assert!(!pool.is_benched(1), "dismissed");
+        assert_eq!(staffing.health[1].ill, 0);
+    }
+
+    #[test]
+    fn strain_takes_the_least_healthy_and_is_told() {
+        let (mut staffing, pool) = (Staffing::new(4), pool(false));
+        all_run(&pool);
+        let ill = Vitals { score: Ok(0.6), ..Vitals::unavailable(Unavailable::NotYet) };
+        staffing.checked(&[(Key::number(2), ill)]);
+        step(&mut staffing, &pool, SECOND);
+        let known = Known { run_delay: Ok(0.9), ..Known::default() };
+        staffing.step([SECOND * 10, SECOND * 10, Duration::MAX], &pool, UNLIMITED, known);
+        assert_eq!((settled(&pool), pool.seats.count()), (vec![0, 1, 3], 3));
+        assert_eq!(pool.strain(), Some(Strain::RunDelay));
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! Models: loom-tests/tests/{seats,wake}.rs.
 
-#[cfg(loom)]
+#[cfg(any(loom, test))]
 use crate::primitive::seats::Place;
 use crate::sync::fence::{full_fence, heavy_fence};
 use crate::sync::{Ordering, statistic};
@@ -105,7 +105,7 @@ impl Shared {
         dismissed
     }
 
-    #[cfg(loom)]
+    #[cfg(any(loom, test))]
     pub fn is_benched(&self, worker: usize) -> bool {
         self.seats.place(worker, |_| ()) == Place::Benched
     }
