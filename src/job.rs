@@ -18,6 +18,7 @@ mod frame;
 mod heap;
 mod stack;
 
+pub use blocks::give_back;
 pub use frame::Frame;
 pub use heap::{HeapJob, ScopeJob};
 pub use stack::StackJob;
@@ -123,6 +124,22 @@ impl<C> JobRef<C> {
     }
 }
 
+fn nothing<C>(_: NonNull<Header<C>>, _: &C) {}
+
+impl<C> JobRef<C> {
+    /// One that does nothing, and may be run more than once.
+    pub fn nothing() -> Self {
+        Self(NonNull::from(const { &Header { run: nothing::<C> } }))
+    }
+}
+
+impl<C> ScopeJobRef<C> {
+    /// One that does nothing for no scope, and may be run more than once.
+    pub fn nothing() -> Self {
+        Self(NonNull::from(const { &ScopeHeader::new(nothing::<C>, std::ptr::null()) }))
+    }
+}
+
 /// Its scope forgotten: for a queue in which nobody looks for it.
 impl<C> From<ScopeJobRef<C>> for JobRef<C> {
     fn from(job: ScopeJobRef<C>) -> Self {
@@ -176,7 +193,7 @@ pub struct ScopeHeader<C> {
 }
 
 impl<C> ScopeHeader<C> {
-    pub fn new(run: unsafe fn(NonNull<Header<C>>, &C), scope: *const CountLatch) -> Self {
+    pub const fn new(run: unsafe fn(NonNull<Header<C>>, &C), scope: *const CountLatch) -> Self {
         Self { header: Header { run }, scope: Lent(scope) }
     }
 }

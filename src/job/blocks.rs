@@ -217,14 +217,38 @@ impl Drop for Shelves {
         for (size, shelf) in self.0.iter().enumerate() {
             // SAFETY: by the invariant ours alone.
             unsafe { free_magazine(size, shelf.loaded.get()) };
-            let mut reserve = shelf.reserve.get();
-            while !reserve.is_null() {
-                // SAFETY: as above.
-                let next = unsafe { (*reserve).magazine };
-                put_away(size, reserve);
-                reserve = next;
-            }
+            // SAFETY: as above.
+            unsafe { each_magazine(shelf.reserve.get(), |full| put_away(size, full)) };
         }
+    }
+}
+
+/// # Safety
+/// The magazines are the caller's.
+unsafe fn each_magazine(mut first: *mut Free, mut with: impl FnMut(*mut Free)) {
+    while !first.is_null() {
+        // SAFETY: by the caller's promise. Read before it goes.
+        let next = unsafe { (*first).magazine };
+        with(first);
+        first = next;
+    }
+}
+
+/// Gives what this thread has in reserve, and what lies in the depots, back to the allocator.
+pub fn give_back() {
+    let free = |size, magazines| {
+        // SAFETY: taken out where they lay, and of that size.
+        let free = |magazine| unsafe { free_magazine(size, magazine) };
+        // SAFETY: as above.
+        unsafe { each_magazine(magazines, free) };
+    };
+    let _ = SHELVES.try_with(|shelves| {
+        for (size, shelf) in shelves.0.iter().enumerate() {
+            free(size, shelf.reserve.replace(ptr::null_mut()));
+        }
+    });
+    for (size, depot) in DEPOTS.iter().enumerate() {
+        free(size, depot.take_all());
     }
 }
 
@@ -255,7 +279,7 @@ impl Depot {
 
 #[cfg(test)]
 mod tests {
-    use super::{Depot, Free, MAGAZINE, put, take};
+    use super::{Depot, Free, MAGAZINE, SHELVES, give_back, put, take};
     use std::ptr;
 
     #[test]
@@ -267,6 +291,18 @@ mod tests {
         assert_eq!(first, second);
         // SAFETY: from `put`, once.
         assert_eq!(unsafe { take(second) }, [2; 5]);
+    }
+
+    #[test]
+    fn what_is_in_reserve_can_be_given_back_and_the_rest_goes_on() {
+        comes_back([1_u8; 100]);
+        let in_reserve =
+            || SHELVES.with(|shelves| shelves.0.iter().any(|shelf| !shelf.reserve.get().is_null()));
+        assert!(in_reserve());
+        give_back();
+        assert!(!in_reserve());
+        comes_back([2_u8; 100]);
+        assert!(in_reserve());
     }
 
     fn comes_back<T: Clone + PartialEq + std::fmt::Debug>(value: T) {

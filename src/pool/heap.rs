@@ -40,6 +40,9 @@ impl ThreadPool {
     /// Gives heap memory that is free back to the system, on the calling thread, and returns how many
     /// bytes less of the process are in memory afterwards: 0 if others have taken more meanwhile.
     ///
+    /// Workers give back what they keep for themselves, as large queues that are empty again, when they have
+    /// nothing to do: what that frees goes back to the system the next time.
+    ///
     /// An allocator keeps what is freed, for the next time: this is for when there won't be one soon, or
     /// others need the memory more. glibc walks through its whole heap, holds up other threads that
     /// allocate, and takes 65 to 100 ms for a gigabyte in pieces; where there is nothing to give, up to a tenth of that.
@@ -63,6 +66,7 @@ impl ThreadPool {
     /// # Ok::<(), filch::Error>(())
     /// ```
     pub fn trim_heap(&self) -> Result<u64, Unavailable> {
+        self.shared().ask_to_tidy();
         memory::trim_heap(self.shared().handlers.trim.as_deref())
     }
 }

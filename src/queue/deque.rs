@@ -42,6 +42,20 @@ impl<T: Pointer> Deque<T> {
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
+
+    /// Gives back the memory of a buffer that is larger than what lies in it. `nothing` is a job that
+    /// whoever steals it may run.
+    #[cfg(not(loom))]
+    pub fn shrink(&self, nothing: T) {
+        // crossbeam's can't be told to, but halves its buffer whenever a pop leaves it less than a quarter
+        // full and not empty.
+        self.push(nothing);
+        for _ in 0..usize::BITS {
+            self.push(nothing);
+            self.pop();
+        }
+        self.pop();
+    }
 }
 
 impl<T: Pointer> Default for Deque<T> {

@@ -72,6 +72,7 @@ impl Local {
         }
         let mut place = self.place();
         while place == Place::Benched && !shared.is_over() {
+            self.tidy_if_asked();
             self.counters().parks.bump();
             self.park(None);
             place = self.place();

@@ -72,6 +72,7 @@ impl Local {
                     }
                 }
                 Step::Sleep => {
+                    self.tidy_if_asked();
                     if woken {
                         self.learn(Idleness::woken_in_vain);
                         self.counters().wakes_in_vain.bump();

@@ -12,6 +12,7 @@ use crate::primitive::rng::Rng;
 use crate::queue::deque::Deque;
 use crate::queue::lane::Lane;
 use crate::sync::stack::Stack;
+use crate::sync::statistic;
 use crate::telemetry::activity::Status;
 use crate::telemetry::allocator::Balance;
 use crate::telemetry::counters::WorkerCounters;
@@ -73,6 +74,8 @@ pub struct Local {
     pub loops: Cell<bool>,
     /// Until what it does next can't be told from the task before.
     pub last_end: Cell<Option<LastEnd>>,
+    /// How often it had been asked to tidy up when it last did.
+    pub tidied: Cell<u64>,
     /// Whose its thread is.
     pub origin: Origin,
 }
@@ -113,6 +116,7 @@ thread_local! {
 impl Local {
     /// For the thread that is to be the worker.
     pub fn new(shared: Arc<Shared>, index: usize, deques: Deques, origin: Origin) -> Self {
+        let tidied = Cell::new(shared.tidy.load(statistic::Ordering::Relaxed));
         let rng = Rng::new(index as u64);
         let remote = NonNull::from(shared.worker(index));
         let countdown = Countdown::new(shared.one_in, shared.clock.ticks());
@@ -132,6 +136,7 @@ impl Local {
             countdown,
             loops: Cell::new(false),
             last_end: Cell::new(None),
+            tidied,
             origin,
         }
     }

@@ -118,6 +118,8 @@ pub struct Shared {
     pub readings: Fact<Readings>,
     /// Whether the health of the workers is to be looked at out of turn.
     pub(super) check_wanted: statistic::AtomicU64,
+    /// How often the workers have been asked to tidy up.
+    pub(super) tidy: statistic::AtomicU64,
     /// Whether the governor takes its time, as nobody runs; or has been called since.
     pub(super) rest: statistic::AtomicU32,
     /// The thread that writes them, if there is one: to be woken at the end.
@@ -171,6 +173,7 @@ impl Shared {
             recording: OnceLock::new(),
             readings,
             check_wanted: statistic::AtomicU64::new(0),
+            tidy: statistic::AtomicU64::new(0),
             rest: statistic::AtomicU32::new(0),
             governor: OnceLock::new(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
