@@ -7,7 +7,6 @@ mod common;
 use common::*;
 use filch::{CountingAlloc, Monitoring, Snapshot, ThreadPool};
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -158,31 +157,4 @@ fn a_worker_allocates_past_its_end() {
     // What its locals did counts no more, but what is held does.
     assert_eq!(in_tens(memory(&pool.snapshot(), 0)), 1);
     drop(held);
-}
-
-/// Whoever runs its own tasks gives the memory back by and by; here another one steals them all.
-#[test]
-fn the_room_of_a_million_tasks_is_given_back_when_asked_for() {
-    const TASKS: usize = 1 << 20;
-    let pool = unmonitored(2);
-    let (ran, all) = (Arc::new(AtomicUsize::new(0)), Arc::new(Gate::default()));
-    let (counted, over) = (Arc::clone(&ran), Arc::clone(&all));
-    let task = pool.spawn_handle(move || {
-        for _ in 0..TASKS {
-            let (ran, all) = (Arc::clone(&counted), Arc::clone(&over));
-            filch::spawn(move || {
-                if ran.fetch_add(1, Ordering::Relaxed) + 1 == TASKS {
-                    all.open();
-                }
-            });
-        }
-        over.wait();
-    });
-    task.join().unwrap();
-    let held = || pool.snapshot().pool.now.memory.unwrap();
-    // A word for each.
-    wait_until(|| held() < 2 * TASKS as u64 * 8 + TEN as u64);
-    assert!(held() >= TASKS as u64 * 8, "{}", held());
-    let _ = pool.trim_heap();
-    wait_until(|| held() < 1 << 20);
 }
