@@ -38,6 +38,8 @@ pub struct Governor {
     /// For which the dearer ones of the threads' files are read.
     checks: Due,
     checked: Duration,
+    /// For what the victim policy is told.
+    balance: Due,
     memory_in_use: Fact<f64>,
     known: Known,
     staffing: Staffing,
@@ -64,6 +66,7 @@ impl Governor {
             health: HealthMonitor::default(),
             checks: Due::at_once(monitoring.health_checks),
             checked: Duration::ZERO,
+            balance: Due::at_once(monitoring.load_checks),
             memory_in_use: Err(Unavailable::NotYet),
             known: Known::default(),
             staffing: Staffing::new(usable_cpus),
@@ -128,7 +131,15 @@ impl Governor {
             let (allowance, times) = (self.cpu.allowance(stay), [now, pool.clock.elapsed(), next]);
             self.staffing.step(times, pool, allowance, self.known);
         }
-        next.min(self.staffing.due.at)
+        let next = next.min(self.staffing.due.at);
+        // Where all are alike nobody needs to be told, now or later.
+        if pool.victims.is_simple() {
+            return next;
+        }
+        if self.balance.is(now) {
+            pool.victims.rebalance(self.health.candidates());
+        }
+        next.min(self.balance.at)
     }
 
     /// Goes on until the pool has come to its end, which unparks the thread.

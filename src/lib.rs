@@ -147,6 +147,7 @@ pub use export::publisher::MetricsPublisher;
 pub use monitor::monitoring::Monitoring;
 pub use policy::health::HealthRules;
 pub use policy::scaling::ScalingPolicy;
+pub use policy::victim::{Candidate, ChooseVictim, VictimPolicy};
 pub use policy::wait::WaitPolicy;
 pub use pool::affinity::{Pinning, unpinned};
 pub use pool::builder::ThreadPoolBuilder;
@@ -184,7 +185,7 @@ pub mod protocols {
     pub use crate::job::*;
     pub use crate::policy::ladder;
     pub use crate::primitive::{
-        count_latch, credits, event_count, gate, latch, loan, parker, pile, ring, seats,
+        count_latch, credits, epoch_cell, event_count, gate, latch, loan, parker, pile, ring, seats,
     };
     pub use crate::queue::{deque, injector, lane};
     pub use crate::sync::{cell, fence};

@@ -130,22 +130,25 @@ impl ThreadPool {
     }
 }
 
+/// Puts the job into that worker's inbox.
+pub fn address(shared: &Shared, worker: usize, job: JobRef<Local>) {
+    shared.worker(worker).inbox.push(job);
+    // Whatever it sleeps for, idle or in a wait, it looks into its inbox.
+    shared.unpark(worker);
+    shared.summon(worker);
+}
+
 /// Puts a job made by `part` into every worker's inbox, in the order of their indices.
 pub fn address_all(
     shared: &Shared,
     mut part: impl FnMut(usize) -> JobRef<Local>,
 ) -> Result<(), Rejected<()>> {
-    let mut address = || {
-        for (index, worker) in shared.regulars.iter().enumerate() {
-            worker.inbox.push(part(index));
-            // Whatever it sleeps for, idle or in a wait, it looks into its inbox.
-            shared.unpark(index);
-            shared.summon(index);
-        }
+    let mut address_all = || {
+        (0..shared.regulars.len()).for_each(|index| address(shared, index, part(index)));
     };
     match Local::current_in(shared) {
-        Some(local) if local.returns() => address(),
-        _ => shared.submit(address).ok_or(Rejected { task: () })?,
+        Some(local) if local.returns() => address_all(),
+        _ => shared.submit(address_all).ok_or(Rejected { task: () })?,
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ pub mod handle;
 pub mod install;
 pub mod join;
 pub mod labelled;
+mod placed;
 pub mod scope;
 pub mod scope_core;
 pub mod scope_fifo;

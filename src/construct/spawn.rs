@@ -223,7 +223,7 @@ pub fn push<T, J>(
     Ok(())
 }
 
-fn detached<F>(
+pub fn detached<F>(
     shared: &Shared,
     current: Option<&Local>,
     label: Option<&'static str>,

@@ -1,6 +1,7 @@
 //! The vital signs of workers, from what is counted of them and of their threads.
 
 use crate::monitor::rate::{Grown, Growth, share};
+use crate::policy::victim::Candidate;
 use crate::telemetry::activity::Status;
 use crate::telemetry::health::Vitals;
 use crate::telemetry::history::Key;
@@ -67,6 +68,20 @@ impl HealthMonitor {
             vitals.score = Ok(shared.rules.score(vitals));
         }
         &self.rows
+    }
+}
+
+impl HealthMonitor {
+    /// What was found at the last check, by index.
+    pub fn candidates(&self) -> Box<[Candidate]> {
+        let mut all: Vec<_> = (0..self.workers.len()).map(Candidate::new).collect();
+        for (key, vitals) in &self.rows {
+            let candidate = &mut all[key.as_number()];
+            candidate.health = vitals.score.unwrap_or(1.0);
+            candidate.slowness = vitals.slowness.unwrap_or(1.0);
+            candidate.error_rate = vitals.error_rate.unwrap_or(0.0);
+        }
+        all.into()
     }
 }
 

@@ -35,6 +35,7 @@ pub struct Monitoring {
     pub(crate) disk: Series,
     pub(crate) health: HealthRules,
     pub(crate) health_checks: Duration,
+    pub(crate) load_checks: Duration,
     pub(crate) network_capacity: Option<f64>,
     pub(crate) mounts: Vec<PathBuf>,
     pub(crate) root: PathBuf,
@@ -70,6 +71,7 @@ impl Monitoring {
             disk: every(30),
             health: HealthRules::new(),
             health_checks: Duration::from_secs(30),
+            load_checks: Duration::from_secs(10),
             network_capacity: None,
             mounts: vec!["/".into()],
             root: "/".into(),
@@ -130,6 +132,14 @@ impl Monitoring {
         self
     }
 
+    /// How often what is known of each worker goes to the [policy](crate::VictimPolicy) by which workers
+    /// are chosen: health, response time and error rate, as of the last health check. Their load it reads itself, each
+    /// time. Default: 10 seconds. Below 10 ms is an error when the pool is built.
+    pub fn load_checks(mut self, every: Duration) -> Self {
+        self.load_checks = every;
+        self
+    }
+
     /// What the network can carry, in bytes a second each way. Default: what the drivers say, if
     /// they do. Anything but a positive number is an error when the pool is built.
     pub fn network_capacity(mut self, bytes_per_second: f64) -> Self {
@@ -170,9 +180,10 @@ impl Monitoring {
                 ));
             }
         }
-        if self.health_checks < SHORTEST {
-            let every = self.health_checks;
-            return Some(format!("checks health every {every:?}; the least is {SHORTEST:?}"));
+        for (what, every) in [("health", self.health_checks), ("load", self.load_checks)] {
+            if every < SHORTEST {
+                return Some(format!("checks {what} every {every:?}; the least is {SHORTEST:?}"));
+            }
         }
         if let Some(fault) = self.health.fault() {
             return Some(fault);
@@ -214,6 +225,7 @@ mod tests {
         let default = Monitoring::default();
         let every = [default.cpu, default.memory, default.network, default.disk];
         assert_eq!(every.map(|series| series.every.as_secs()), [5, 5, 10, 30]);
+        assert_eq!([default.health_checks, default.load_checks].map(|d| d.as_secs()), [30, 10]);
         assert!(every.iter().all(|series| series.readings == 120));
         assert_eq!((default.on, default.latency, default.network_capacity), (true, 64, None));
         assert_eq!((default.mounts, default.root), (vec![PathBuf::from("/")], "/".into()));
@@ -229,6 +241,7 @@ mod tests {
         assert!(fault(new().memory(SHORTEST, 0)).contains("0 readings of memory"));
         assert!(fault(new().network(SHORTEST, MOST_READINGS + 1)).contains("of network"));
         assert!(fault(new().health_checks(Duration::ZERO)).contains("health every 0ns"));
+        assert!(fault(new().load_checks(Duration::ZERO)).contains("load every 0ns"));
         let rules = HealthRules::new().rule(Sign::Cpu, f64::NAN, 0.1);
         assert!(fault(new().health(rules)).contains("Cpu above NaN"));
         assert_eq!(new().disk(SHORTEST, MOST_READINGS).fault(), None);

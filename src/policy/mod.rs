@@ -7,4 +7,5 @@ pub mod patience;
 pub mod scaling;
 pub mod stall;
 pub mod turn;
+pub mod victim;
 pub mod wait;

@@ -90,6 +90,7 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
             readings: self.readings(governed, max)?,
             one_in: self.monitoring.latency,
             rules: self.monitoring.health.clone(),
+            victims: std::mem::take(&mut self.victim_policy),
         };
         // Of no use where nobody can take the place of whom it finds.
         let watch = Watch::new(self.detect_blocking.filter(|_| max > workers));

@@ -4,6 +4,7 @@
 use crate::job::Payload;
 use crate::monitor::monitoring::Monitoring;
 use crate::policy::scaling::ScalingPolicy;
+use crate::policy::victim::VictimPolicy;
 use crate::policy::wait::WaitPolicy;
 use crate::pool::affinity::Pinning;
 use crate::pool::spawner::{CustomSpawn, DefaultSpawn};
@@ -48,6 +49,7 @@ pub struct ThreadPoolBuilder<S = DefaultSpawn> {
     pub(super) idle_timeout: Duration,
     pub(super) max_queued_per_worker: usize,
     pub(super) wait_policy: WaitPolicy,
+    pub(super) victim_policy: VictimPolicy,
     pub(super) detect_blocking: Option<Duration>,
     pub(super) use_current_thread: bool,
     pub(super) wait_until_started: bool,
@@ -71,6 +73,7 @@ impl Default for ThreadPoolBuilder {
             idle_timeout: Duration::from_secs(300),
             max_queued_per_worker: 100,
             wait_policy: WaitPolicy::default(),
+            victim_policy: VictimPolicy::default(),
             detect_blocking: Some(DETECT_BLOCKING),
             use_current_thread: false,
             wait_until_started: true,
@@ -259,6 +262,7 @@ impl<S> ThreadPoolBuilder<S> {
             idle_timeout: self.idle_timeout,
             max_queued_per_worker: self.max_queued_per_worker,
             wait_policy: self.wait_policy,
+            victim_policy: self.victim_policy,
             detect_blocking: self.detect_blocking,
             use_current_thread: self.use_current_thread,
             wait_until_started: self.wait_until_started,

@@ -15,4 +15,5 @@ pub mod spawner;
 pub mod thread;
 pub mod thread_pool;
 mod trace;
+mod victims;
 pub mod watcher;

@@ -58,12 +58,12 @@ impl EventCount {
         (&self.sleepers[member / 64], 1 << (member % 64))
     }
 
-    /// For publishers, right after they made work visible: the member to unpark, if
+    /// For publishers, right after they made work visible: the member to unpark, whom `wake` wakes, if
     /// nobody searches and somebody sleeps. It counts as searching from here on.
     #[inline]
-    pub fn notify(&self) -> Option<usize> {
+    pub fn notify(&self, wake: impl FnOnce() -> Option<usize>) -> Option<usize> {
         light_fence();
-        if self.searching() > 0 || !self.anyone_asleep() { None } else { self.wake_one() }
+        if self.searching() > 0 || !self.anyone_asleep() { None } else { wake() }
     }
 
     /// How many look for work right now.
@@ -80,7 +80,7 @@ impl EventCount {
     /// Picks one of the sleepers that are `meant`.
     pub fn wake_one_of(&self, meant: impl Fn(usize) -> bool) -> Option<usize> {
         // After a lost race from the start: see `wake_up`.
-        while let Some(member) = self.first_asleep(&meant) {
+        while let Some(member) = self.sleeping().find(|&member| meant(member)) {
             if self.wake_up(member) {
                 return Some(member);
             }
@@ -88,11 +88,21 @@ impl EventCount {
         None
     }
 
-    fn first_asleep(&self, meant: impl Fn(usize) -> bool) -> Option<usize> {
+    /// Picks one of the lowest class.
+    pub fn wake_one_by(&self, class: impl Fn(usize) -> u8) -> Option<usize> {
+        while let Some(member) = self.sleeping().min_by_key(|&member| class(member)) {
+            if self.wake_up(member) {
+                return Some(member);
+            }
+        }
+        None
+    }
+
+    /// The lowest first.
+    fn sleeping(&self) -> impl Iterator<Item = usize> {
         let words = self.sleepers.iter().map(|word| word.load(Ordering::Relaxed)).enumerate();
-        words.filter(|&(_, bits)| bits != 0).find_map(|(word, bits)| {
-            let mut members = (0..64).filter(|bit| bits >> bit & 1 == 1).map(|bit| word * 64 + bit);
-            members.find(|&member| meant(member))
+        words.filter(|&(_, bits)| bits != 0).flat_map(|(word, bits)| {
+            (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * 64 + bit)
         })
     }
 
@@ -225,7 +235,8 @@ mod tests {
         }
         assert_eq!(members.wake_one_of(|member| member > 1), Some(65));
         assert_eq!(members.wake_one_of(|member| member == 65), None);
-        assert_eq!([members.wake_one(), members.wake_one()], [Some(1), Some(66)]);
+        assert_eq!(members.wake_one_by(|member| u8::from(member == 1)), Some(66));
+        assert_eq!(members.wake_one_by(|_| 7), Some(1));
         assert_eq!((members.asleep(), members.searching()), (1, 3));
     }
 }

@@ -3,6 +3,7 @@
 pub mod claim;
 pub mod count_latch;
 pub mod credits;
+pub mod epoch_cell;
 pub mod event_count;
 pub mod gate;
 pub mod latch;

@@ -136,6 +136,8 @@ counters! {
         /// Readings that were not taken because filch panicked: a fault of filch's. The message is on
         /// standard error, and `Section::age` says how old the last one is.
         lost_readings,
+        /// Times a [policy of one's own](crate::VictimPolicy::Custom) panicked; then all are alike.
+        policy_panics,
         /// Panics that no caller could be told of: in a detached task, in one whose
         /// `JoinHandle` was dropped, or beside an earlier panic of the
         /// same join, scope or broadcast. Not those in start and exit handlers.

@@ -19,9 +19,15 @@ impl Local {
             }
             self.turn.end();
         }
-        self.find_own()
-            .or_else(|| self.remote().inbox.steal().map(Job::Task))
-            .or_else(|| self.shared.calls.steal())
+        self.find_own().or_else(|| self.remote().inbox.steal().map(Job::Task)).or_else(|| {
+            self.leave_to_others();
+            self.find_elsewhere()
+        })
+    }
+
+    fn find_elsewhere(&self) -> Option<Job> {
+        let calls = self.shared.calls.steal();
+        calls
             .or_else(|| self.pop_arrival())
             .or_else(|| self.steal())
             .or_else(|| self.take_from_outside())
@@ -59,8 +65,9 @@ impl Local {
     #[inline(never)]
     fn steal(&self) -> Option<Job> {
         let thefts = &self.remote().thefts;
+        let first = self.victim();
         let (victim, job) = self
-            .steal_by(|victim| {
+            .steal_first_by(first, |victim| {
                 thefts.tried(victim.index);
                 let frame = victim.frames.steal().map(Job::Frame);
                 if frame.is_none() && victim.lane.has_hidden() {
@@ -68,39 +75,50 @@ impl Local {
                 }
                 Some((victim.index, frame?))
             })
-            .or_else(|| self.steal_by(|v| Some((v.index, v.scoped.steal().map(Job::Scoped)?))))
-            .or_else(|| self.steal_by(|v| Some((v.index, v.detached.steal().map(Job::Task)?))))?;
+            .or_else(|| {
+                self.steal_first_by(first, |v| Some((v.index, v.scoped.steal().map(Job::Scoped)?)))
+            })
+            .or_else(|| {
+                self.steal_first_by(first, |v| Some((v.index, v.detached.steal().map(Job::Task)?)))
+            })?;
         thefts.won(victim);
         self.counters().steals.bump();
         Some(job)
     }
 
-    /// The first that `take` gets from another worker's deques, beginning with a random one.
+    /// The first that `take` gets from another worker's deques.
     pub fn steal_by<T>(&self, take: impl Fn(&Remote) -> Option<T>) -> Option<T> {
-        self.look_at_others(|victim| {
+        self.steal_first_by(self.victim(), take)
+    }
+
+    /// As [`steal_by`](Self::steal_by), beginning with this one.
+    fn steal_first_by<T>(&self, first: usize, take: impl Fn(&Remote) -> Option<T>) -> Option<T> {
+        self.look_at_others(first, |victim| {
             let stolen = take(victim)?;
             self.record(Event::Steal(victim.index));
             Some(stolen)
         })
     }
 
-    fn look_at_others<T>(&self, look: impl Fn(&Remote) -> Option<T>) -> Option<T> {
+    fn look_at_others<T>(&self, first: usize, look: impl Fn(&Remote) -> Option<T>) -> Option<T> {
         let regulars = &self.shared.regulars;
-        let start = self.rng.below(regulars.len());
-        let (before, after) = regulars.split_at(start);
+        let spare = first.checked_sub(regulars.len()).and_then(|at| self.shared.spares().nth(at));
+        let (before, after) = regulars.split_at(if first < regulars.len() { first } else { 0 });
         let own = self.remote();
-        let workers = after.iter().chain(before).chain(self.shared.spares());
-        workers.filter(|victim| !std::ptr::eq(*victim, own)).find_map(look)
+        let regulars = after.iter().chain(before);
+        let mut workers = spare.into_iter().chain(regulars).chain(self.shared.spares());
+        workers.by_ref().filter(|victim| !std::ptr::eq(*victim, own)).find_map(look)
     }
 
     /// A hidden frame of another worker, of which one hasn't answered the hunger. `Busy` if
     /// frames may hide somewhere nevertheless.
     pub fn pull(&self) -> Pulled<Job> {
-        let pulled = self.look_at_others(|victim| match self.pull_from(victim) {
-            Pulled::Nothing => None,
-            Pulled::Frame(frame) => Some(Pulled::Frame(Job::Frame(frame))),
-            Pulled::Busy => Some(Pulled::Busy),
-        });
+        let pulled =
+            self.look_at_others(self.next_in_turn(), |victim| match self.pull_from(victim) {
+                Pulled::Nothing => None,
+                Pulled::Frame(frame) => Some(Pulled::Frame(Job::Frame(frame))),
+                Pulled::Busy => Some(Pulled::Busy),
+            });
         pulled.unwrap_or(Pulled::Nothing)
     }
 

@@ -55,6 +55,8 @@ pub struct Local {
     pub index: usize,
     pub deques: Deques,
     pub rng: Rng,
+    /// Whose queues it looks at first, next time, if all are alike.
+    pub next_victim: Cell<usize>,
     /// Its thread's.
     pub stack: Stack,
     pub turn: Turn,
@@ -126,6 +128,7 @@ impl Local {
             index,
             deques,
             rng,
+            next_victim: Cell::new(index + 1),
             stack: Stack::current(),
             turn: Turn::new(),
             looks_outside: Cell::new(0),

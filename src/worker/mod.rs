@@ -1,4 +1,4 @@
-//! Floor 5: the worker. `run` is the loop, `find` where it looks for work, `arrivals` how it
+//! Floor 5: the worker. `run` is the loop, `find` where it looks for work, `choice` at whose queues first, by what `victims` knows, `arrivals` how it
 //! comes by tasks from outside, `idle` what it does when there is no work, `bench` when it isn't needed, `wait` what it does
 //! while its own isn't done, and `help` what it finds to do then; `local` is what only its thread
 //! touches, `shared` what all may, `submit` how work comes in from outside, `wake` who is told of it,
@@ -8,6 +8,7 @@
 pub mod arrivals;
 mod bench;
 pub mod blocked;
+mod choice;
 mod facts;
 pub mod find;
 mod guest;
@@ -30,6 +31,7 @@ mod submit;
 mod tidy;
 pub mod timing;
 pub mod turn;
+pub mod victims;
 pub mod wait;
 pub mod wake;
 pub mod watch;

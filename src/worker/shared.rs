@@ -3,6 +3,7 @@
 use crate::job::{FrameRef, JobRef, ScopeJobRef};
 use crate::policy::health::HealthRules;
 use crate::policy::scaling::Elasticity;
+use crate::policy::victim::VictimPolicy;
 use crate::policy::wait::WaitPolicy;
 use crate::primitive::event_count::EventCount;
 use crate::primitive::gate::Gate;
@@ -19,6 +20,7 @@ use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::worker::handlers::{Handlers, Recording};
 use crate::worker::local::{Deques, Local};
 use crate::worker::remote::Remote;
+use crate::worker::victims::Victims;
 use crate::worker::watch::Watch;
 use crate::worker::whereabouts::Whereabouts;
 use crossbeam_utils::CachePadded;
@@ -40,18 +42,24 @@ pub enum Job {
     Task(JobRef<Local>),
 }
 
-/// What a pool is to know of itself.
+/// What a pool is to know of itself, and what it makes of it.
 pub struct Insight {
     pub readings: Fact<Readings>,
     /// One task in so many is timed; 0: none.
     pub one_in: u32,
     pub rules: HealthRules,
+    pub victims: VictimPolicy,
 }
 
 impl Default for Insight {
     /// Nothing.
     fn default() -> Self {
-        Self { readings: Err(Unavailable::Off), one_in: 0, rules: HealthRules::default() }
+        Self {
+            readings: Err(Unavailable::Off),
+            one_in: 0,
+            rules: HealthRules::default(),
+            victims: VictimPolicy::default(),
+        }
     }
 }
 
@@ -84,6 +92,7 @@ pub struct Shared {
     /// How a spare, or the watch, gets a thread. Not set in a pool that can have neither.
     pub hire: OnceLock<Box<Hire>>,
     pub wait_policy: WaitPolicy,
+    pub victims: Victims,
     /// Detached tasks from outside.
     pub injected: Injector<JobRef<Local>>,
     /// Calls from outside, and tasks of scopes that nobody in the pool waits for: a thread
@@ -138,7 +147,7 @@ impl Shared {
         handlers: Handlers,
         insight: Insight,
     ) -> Self {
-        let Insight { readings, one_in, rules } = insight;
+        let Insight { readings, one_in, rules, victims } = insight;
         static NEXT_ID: global::AtomicUsize = global::AtomicUsize::new(0);
         let seats = Seats::new(deques.len(), max);
         seats.exceptions.store(usize::from(!watch.is_armed()), Ordering::Relaxed);
@@ -155,6 +164,7 @@ impl Shared {
             watch,
             hire: OnceLock::new(),
             wait_policy,
+            victims: Victims::new(victims),
             injected: Injector::new(),
             calls: Injector::new(),
             misfits: Misfits::new(),

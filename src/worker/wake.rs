@@ -39,7 +39,7 @@ impl Shared {
     /// hands.
     #[inline]
     pub(super) fn wake_idle(&self) -> bool {
-        match self.idle.notify() {
+        match self.idle.notify(|| self.wake_one()) {
             Some(worker) => {
                 self.unpark(worker);
                 true
@@ -160,7 +160,7 @@ impl Shared {
     }
 
     fn pass_on(&self) {
-        match self.idle.wake_one() {
+        match self.wake_one() {
             Some(worker) => self.unpark(worker),
             None => {
                 if !self.start_spare() {

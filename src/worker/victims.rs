@@ -1,0 +1,77 @@
+//! The policy by which workers are chosen, and what is known of each: a table that is replaced when the policy
+//! is, and now and then by the governor.
+
+use crate::policy::victim::{Candidate, VictimPolicy};
+use crate::primitive::epoch_cell::EpochCell;
+use crate::sync::statistic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+pub struct Victims {
+    /// Whether all are alike, so that nobody needs the table.
+    simple: AtomicU32,
+    table: EpochCell<Table>,
+    /// Held by whoever replaces it.
+    replacing: Mutex<()>,
+    /// Whose turn it is to be given work.
+    turn: AtomicU32,
+}
+
+#[derive(Clone)]
+pub struct Table {
+    pub policy: VictimPolicy,
+    /// By index; no load. Those beyond are as new.
+    known: Box<[Candidate]>,
+}
+
+impl Table {
+    /// Its load not looked at.
+    pub fn candidate(&self, worker: usize) -> Candidate {
+        self.known.get(worker).copied().unwrap_or_else(|| Candidate::new(worker))
+    }
+}
+
+impl Victims {
+    pub fn new(policy: VictimPolicy) -> Self {
+        Self {
+            simple: AtomicU32::new(policy.is_simple().into()),
+            table: EpochCell::new(Table { policy, known: Box::default() }),
+            replacing: Mutex::new(()),
+            turn: AtomicU32::new(0),
+        }
+    }
+
+    #[inline]
+    pub fn is_simple(&self) -> bool {
+        self.simple.load(Ordering::Relaxed) != 0
+    }
+
+    pub fn policy(&self) -> VictimPolicy {
+        self.table.with(|table| table.policy.clone())
+    }
+
+    pub fn set_policy(&self, policy: VictimPolicy) {
+        self.replace(|table| table.policy = policy);
+    }
+
+    /// What is known of the workers by now, by index.
+    pub fn rebalance(&self, known: Box<[Candidate]>) {
+        self.replace(|table| table.known = known);
+    }
+
+    fn replace(&self, change: impl FnOnce(&mut Table)) {
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.with(Table::clone);
+        change(&mut table);
+        let simple = table.policy.is_simple();
+        self.table.set(table);
+        self.simple.store(simple.into(), Ordering::Relaxed);
+    }
+
+    pub fn with<R>(&self, read: impl FnOnce(&Table) -> R) -> R {
+        self.table.with(read)
+    }
+
+    pub fn next_turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed) as usize
+    }
+}
