@@ -54,7 +54,7 @@ impl<const MEMBERS: usize> Pool<MEMBERS> {
     fn publish(&self) {
         self.undone.fetch_add(1, SeqCst);
         self.queue.push(());
-        self.wake(self.idle.notify());
+        self.wake(self.idle.notify(|| self.idle.wake_one()));
     }
 
     fn wake(&self, picked: Option<usize>) {
@@ -138,7 +138,7 @@ fn a_sleeper_is_woken_for_every_job() {
         let publisher = thread::spawn(move || {
             for job in 0..2 {
                 publisher.1.push(job);
-                if publisher.0.notify().is_some() {
+                if publisher.0.notify(|| publisher.0.wake_one()).is_some() {
                     publisher.2.unpark();
                 }
             }
