@@ -197,3 +197,31 @@ fn counts_go_on_when_a_worker_has_another_thread() {
     }
     assert_eq!(threads.into_inner().unwrap().len(), 10);
 }
+
+/// Tasks that only sleep: the more at a time the better.
+#[cfg(all(target_os = "linux", not(miri)))]
+#[test]
+fn a_pool_that_climbs_gets_larger_for_tasks_that_block() {
+    let scaling = ScalingPolicy::HillClimb;
+    let pool = Pool::from(builder(2).max_threads(16).min_threads(1).scaling(scaling));
+    let (over, queued) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while over.load(Ordering::Relaxed) == 0 {
+                if queued.load(Ordering::Relaxed) < 64 {
+                    queued.fetch_add(1, Ordering::Relaxed);
+                    let queued = Arc::clone(&queued);
+                    pool.spawn(move || {
+                        thread::sleep(Duration::from_millis(2));
+                        queued.fetch_sub(1, Ordering::Relaxed);
+                    });
+                } else {
+                    thread::sleep(Duration::from_micros(100));
+                }
+            }
+        });
+        wait_until(|| pool.snapshot().pool.seats >= 4);
+        over.store(1, Ordering::Relaxed);
+    });
+    assert_eq!(pool.counters().stalls, 0);
+}

@@ -3,7 +3,9 @@
 use crate::governor::due::Due;
 use crate::monitor::cpu_group::Allowance;
 use crate::monitor::kernel;
-use crate::policy::scaling::{Elasticity, Load, Member, Scaling, ScalingPolicy, rank};
+use crate::policy::hill_climb::HillClimb;
+use crate::policy::scaling::{Bounds, Elasticity, Load, Member, Scaling, ScalingPolicy, rank};
+use crate::primitive::rng::Rng;
 use crate::telemetry::activity::Status;
 use crate::telemetry::health::Vitals;
 use crate::telemetry::history::Key;
@@ -13,6 +15,8 @@ use std::time::Duration;
 
 /// While anything runs.
 const EVERY: Duration = Duration::from_secs(1);
+/// While a pool climbs: as often as `policy/hill_climb.rs` wants to be told, for what it tries is to be over soon.
+const CLIMBS: Duration = Duration::from_millis(250);
 /// The least time between two looks, however short the pool's idle timeout is.
 const SHORTEST: Duration = Duration::from_millis(10);
 /// Below that a worker is ill.
@@ -46,6 +50,33 @@ pub struct Staffing {
     /// By index.
     health: Vec<Health>,
     members: Vec<Member>,
+    climb: Climb,
+}
+
+/// What has been tried, and what came of it.
+struct Climb {
+    policy: HillClimb,
+    random: Rng,
+    at: Duration,
+    tasks: u64,
+    cpu: Duration,
+}
+
+impl Climb {
+    fn new() -> Self {
+        let (at, cpu) = (Duration::ZERO, Duration::ZERO);
+        Self { policy: HillClimb::new(1, 1), random: Rng::new(0), at, tasks: 0, cpu }
+    }
+
+    fn observe(&mut self, now: Duration, pool: &Shared, bounds: Bounds) -> usize {
+        self.policy.limits(bounds.min, bounds.max);
+        let tasks = pool.counters().tasks;
+        let cpu = kernel::usage().map_or(self.cpu, |usage| usage.cpu_time);
+        let span = now.saturating_sub(std::mem::replace(&mut self.at, now));
+        let done = tasks - std::mem::replace(&mut self.tasks, tasks);
+        let used = cpu.saturating_sub(std::mem::replace(&mut self.cpu, cpu));
+        self.policy.observe(span, done, used, self.random.below(1 << 20) as u64)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -75,6 +106,7 @@ impl Staffing {
             due: Due::at_once(EVERY),
             health: Vec::new(),
             members: Vec::new(),
+            climb: Climb::new(),
         }
     }
 
@@ -122,11 +154,18 @@ impl Staffing {
             }
             pool.strains(decision.strain);
             slack = decision.slack;
+        } else if elasticity.policy == ScalingPolicy::HillClimb {
+            let seats = self.climb.observe(now, pool, elasticity.bounds);
+            if seats != pool.seats.count() {
+                pool.resize(seats, self.members.iter().map(|member| member.index));
+            }
         }
         let leaves = self.part(pool, clock, &elasticity, min, slack);
+        let climbs = elasticity.policy == ScalingPolicy::HillClimb;
         drop(elasticity);
         // While nothing runs no quota counts.
-        let rest = if at_rest { next } else { now.saturating_add(EVERY) };
+        let every = if climbs { CLIMBS } else { EVERY };
+        let rest = if at_rest { next } else { now.saturating_add(every) };
         self.due.at = now.saturating_add(leaves.max(SHORTEST)).min(rest);
         pool.governor_rests(at_rest);
     }

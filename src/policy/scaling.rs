@@ -37,6 +37,11 @@ pub enum ScalingPolicy {
     /// As many as there are CPUs to use, which is looked at every second; fewer while the kernel shows
     /// that they are too many. docs/GOVERNOR.md has the rules.
     Adaptive,
+    /// As many, up to [`max_threads`](crate::ThreadPoolBuilder::max_threads), as get the most done, which is
+    /// found out by trying: for tasks that block. It takes minutes to find the number, and goes on trying.
+    /// Workers that block aren't [detected](crate::ThreadPoolBuilder::detect_blocking) then: they are what is
+    /// tried.
+    HillClimb,
 }
 
 /// What was asked for.

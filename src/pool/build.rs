@@ -5,6 +5,7 @@ use crate::governor::Governor;
 use crate::monitor::kernel::possible_cpus;
 use crate::monitor::monitoring::Monitoring;
 use crate::monitor::quota;
+use crate::policy::scaling::ScalingPolicy;
 use crate::pool::affinity::{self, Placement};
 use crate::pool::builder::ThreadPoolBuilder;
 use crate::pool::crew::Crew;
@@ -76,11 +77,11 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         // Miri would spend longer on these files than on the pool.
         let quota = if cfg!(miri) { None } else { quota::cpu_quota(Path::new("/")) };
         let (workers, explicit) = size::num_threads(self.num_threads, quota)?;
-        let elasticity = self.elasticity(workers, explicit)?;
         if self.use_current_thread && Local::with_current(|current| current.is_some()) {
             return Err(Error::new(Kind::CurrentThreadInPool));
         }
         let max = size::max_threads(self.max_threads, workers, S::MAY_HIRE)?;
+        let elasticity = self.elasticity(workers, max, explicit)?;
         let fractional = quota.is_some_and(|quota| quota.is_fractional());
         let placement = Placement::new(self.pinning.take(), workers, fractional)?;
         let deques: Vec<_> = (0..workers).map(|_| Deques::default()).collect();
@@ -92,8 +93,9 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
             rules: self.monitoring.health.clone(),
             victims: std::mem::take(&mut self.victim_policy),
         };
-        // Of no use where nobody can take the place of whom it finds.
-        let watch = Watch::new(self.detect_blocking.filter(|_| max > workers));
+        // Of no use where nobody can take the place of whom it finds, or more are tried anyway.
+        let climbs = governed && elasticity.policy == ScalingPolicy::HillClimb;
+        let watch = Watch::new(self.detect_blocking.filter(|_| max > workers && !climbs));
         let shared = Shared::new(&deques, max, self.wait_policy, watch, handlers, insight);
         if governed {
             *shared.elasticity() = elasticity;

@@ -76,8 +76,14 @@ impl<S> ThreadPoolBuilder<S> {
         self
     }
 
-    /// For a pool of so many workers; `explicit` if somebody asked for that number.
-    pub(super) fn elasticity(&self, workers: usize, explicit: bool) -> Result<Elasticity, Error> {
+    /// For a pool of so many workers, and up to `most` threads; `explicit` if somebody asked for that
+    /// number of workers.
+    pub(super) fn elasticity(
+        &self,
+        workers: usize,
+        most: usize,
+        explicit: bool,
+    ) -> Result<Elasticity, Error> {
         let fixed = explicit && self.min_threads.is_none();
         let default = if fixed { ScalingPolicy::Fixed } else { ScalingPolicy::Adaptive };
         let policy = self.scaling.unwrap_or(default);
@@ -88,9 +94,10 @@ impl<S> ThreadPoolBuilder<S> {
         if min == 0 || min > workers {
             return Err(Error::new(Kind::BadMinThreads { min, workers }));
         }
+        let max = if policy == ScalingPolicy::HillClimb { most } else { workers };
         Ok(Elasticity {
             policy,
-            bounds: Bounds { min, max: workers },
+            bounds: Bounds { min, max },
             by_cpus: !explicit,
             idle_timeout: self.idle_timeout,
             max_queued_per_worker: self.max_queued_per_worker,
