@@ -26,7 +26,8 @@ impl Local {
         {
             self.deques.scoped.shrink(ScopeJobRef::nothing());
             self.deques.detached.shrink(JobRef::nothing());
-            // Three epochs on nobody has anything left to look at, unless others lag behind.
+            // Three epochs on nobody has anything left to look at, unless others lag behind: then it goes the
+            // next time.
             (0..3).for_each(|_| crossbeam_epoch::pin().flush());
             job::give_back();
         }
