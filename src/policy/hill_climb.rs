@@ -83,11 +83,11 @@ struct Sample {
 }
 
 impl Sample {
+    /// Not for a sample without completions. A span of zero counts as a nanosecond: no logarithm of infinity.
     fn worth(&self) -> f64 {
-        // A nanosecond and a task more, so that there are no logarithms of zero or infinity.
-        let seconds = self.span.as_secs_f64() + 1e-9;
-        let throughput = (self.completed as f64 + 1.0) / seconds;
-        throughput.ln() - CPU * (self.cpu.as_secs_f64() / seconds + LITTLE_CPU).ln()
+        let seconds = self.span.max(Duration::from_nanos(1)).as_secs_f64();
+        (self.completed as f64 / seconds).ln()
+            - CPU * (self.cpu.as_secs_f64() / seconds + LITTLE_CPU).ln()
     }
 }
 
@@ -367,11 +367,19 @@ mod tests {
         }
     }
 
+    fn at(workers: usize) -> HillClimb {
+        let mut climb = HillClimb::new(1, 64);
+        climb.level = (workers as f64).ln();
+        climb.begin(0, true);
+        climb
+    }
+
     /// So many seconds, in each of which `done` says what so many workers complete and use of the CPUs.
     fn play(climb: &mut HillClimb, seconds: u64, done: impl Fn(usize) -> (u64, f64)) -> Vec<usize> {
-        let second = Duration::from_secs(1);
-        let step = |random: u64| {
+        let (second, rng) = (Duration::from_secs(1), Rng::new(0));
+        let step = |_| {
             let (completed, cpus) = done(climb.workers());
+            let random = rng.below(1 << 31) as u64;
             climb.observe(second, completed, Duration::from_secs_f64(cpus), random)
         };
         (0..seconds).map(step).collect()
@@ -382,9 +390,7 @@ mod tests {
         // Spinning, say: throughput grows with the workers' power of 0.35, CPU time as they do.
         let throughput = |workers: usize| (1e6 * (workers as f64).powf(0.35)) as u64;
         let end = |cpus: fn(usize) -> f64| {
-            let mut climb = HillClimb::new(1, 64);
-            climb.level = 8_f64.ln();
-            climb.begin(0, true);
+            let mut climb = at(8);
             *play(&mut climb, 3000, |workers| (throughput(workers), cpus(workers))).last().unwrap()
         };
         assert!(end(|_| 0.0) >= 48 && end(|_| 4.0) >= 48);
@@ -403,6 +409,60 @@ mod tests {
         assert!(idle[100..].iter().all(|&workers| workers == 3));
         play(&mut climb, 2000, |workers| (100 * workers as u64, 0.0));
         assert!(climb.workers() >= 48, "and comes back");
+    }
+
+    #[test]
+    fn tasks_that_outlast_intervals_do_not_mislead_it() {
+        // Of two seconds: what a number of workers has begun shows in what is completed then. No more than 16
+        // at a time.
+        let task = 4;
+        for seed in 0..10 {
+            let rng = Rng::new(seed);
+            let mut climb = HillClimb::new(1, 64);
+            let mut workers = vec![1; task];
+            for now in task..40_000 {
+                let completed = workers[now - task].min(16) as u64 / task as u64;
+                // What is left of the division, as often as it makes up for that.
+                let rest = workers[now - task].min(16) % task > rng.below(task);
+                let random = rng.below(1 << 31) as u64;
+                let next = climb.observe(SPAN, completed + u64::from(rest), Duration::ZERO, random);
+                workers.push(next);
+            }
+            let late = &workers[20_000..];
+            let mean = late.iter().sum::<usize>() as f64 / late.len() as f64;
+            let done = late.iter().map(|&workers| workers.min(16)).sum::<usize>() as f64;
+            assert!(done / late.len() as f64 >= 0.9 * 16.0 && mean <= 1.5 * 16.0, "{mean}");
+        }
+    }
+
+    #[test]
+    fn a_load_that_comes_in_waves_does_not_mislead_it() {
+        // As long as a round of many workers has samples; no more than 16 workers are of use.
+        for phase in 0..5 {
+            let (mut climb, rng) = (at(16), Rng::new(phase as u64));
+            let mut sum = 0;
+            for now in 0..4000 {
+                let wave = if now % 5 == phase { 500 } else { 1000 };
+                let completed = climb.workers().min(16) as u64 * wave;
+                climb.observe(SPAN, completed, Duration::ZERO, rng.below(1 << 31) as u64);
+                sum += climb.workers();
+            }
+            assert!((16 * 3200..16 * 6000).contains(&sum), "{} workers on average", sum / 4000);
+        }
+    }
+
+    #[test]
+    fn one_outlier_moves_it_by_less_than_a_quarter() {
+        for (now, then) in [(1000, 1_000_000), (1_000_000, 1000)] {
+            let mut climb = at(16);
+            let before = climb.round.base as f64;
+            climb.observe(SPAN, now, Duration::ZERO, 0);
+            while climb.round.taken > 0 {
+                climb.observe(SPAN, then, Duration::ZERO, 0);
+            }
+            let ratio = climb.round.base as f64 / before;
+            assert!(ratio != 1.0 && (0.75..1.25).contains(&ratio), "{ratio}");
+        }
     }
 
     #[test]
@@ -450,7 +510,7 @@ mod tests {
 
     fn any_time() -> impl Strategy<Value = Duration> {
         let usual = (0..2000_u64).prop_map(Duration::from_millis);
-        prop_oneof![usual, any::<Duration>(), Just(Duration::MAX)]
+        prop_oneof![usual, any::<Duration>(), Just(Duration::MAX), Just(Duration::ZERO)]
     }
 
     proptest! {
