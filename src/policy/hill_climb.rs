@@ -12,9 +12,9 @@
 //! nearly the whole of `ln (higher / lower)`, and the base grows; where it brings nothing, the price is left, and the base
 //! shrinks until the probe below it loses something. Noise moves the base by little, up as often as down.
 //!
-//! The idea is .NET's: Hellerstein, Morrison and Eilebrecht, "Applying control theory in the real world" (2009), and
-//! "Optimizing concurrency levels in the .NET ThreadPool" (2010). There the number of threads swings as a square wave,
-//! whose frequency is looked for in the throughput by a Fourier sum over some periods. A random place in a
+//! The idea is .NET's: Hellerstein, Morrison and Eilebrecht, "Optimizing concurrency levels in the .NET ThreadPool" (2008) and
+//! "Applying control theory in the real world" (2009). Its pool has let the number of threads swing as a wave since,
+//! whose frequency it looks for in the throughput by a Fourier sum over some periods. A random place in a
 //! round does the same without one: it can't be in step with anything periodic in the load, and a difference
 //! within a round cancels what changes more slowly than that. It is the stochastic approximation
 //! of Kiefer and Wolfowitz (1952), with a gain that doesn't fade, since loads change.
@@ -24,12 +24,12 @@ use std::time::Duration;
 /// A sample has so many completions for each worker. By Little's law a task takes `workers * span /
 /// completed`, so it lasts as long as so many tasks: those that began under the number before are few.
 const TASKS: u64 = 4;
-/// A sample is over by then, whatever has been completed.
-const LONGEST: Duration = Duration::from_secs(10);
+/// A sample is over by then, whatever has been completed. What has been learned outlasts a lull of that length.
+const LONGEST: Duration = Duration::from_secs(60);
 /// How far below the base the probe is: one in so many workers. Less drowns in noise, more costs throughput.
 const PROBE: usize = 4;
-/// The throughput that probes may cost, if each worker brings the same: the smaller the base, the deeper
-/// a probe of one worker, and the rarer.
+/// The share of throughput that probes cost at most while each worker brings the same: the smaller the base, the
+/// deeper a probe of one worker, and the rarer.
 const LOSS: f64 = 0.08;
 /// A worker is to bring this share of what the others bring on average. Near the middle between that and
 /// nothing noise does least harm; a lower one follows a curve that flattens slowly further up.
@@ -93,10 +93,14 @@ impl Sample {
 
 /// Finds the number of workers beyond which more of them bring little.
 ///
-/// It is told every quarter of a second to every second what has been done. From 4 to 20 workers or back takes 150
-/// to 200 calls, one to three minutes, while a worker completes [`TASKS`] tasks between two calls; with
-/// longer tasks as much longer. At rest it swings by a quarter, and costs up to a tenth of the best throughput. It
-/// doesn't reach the top of a curve that goes on rising by less than [`PRICE`] in proportion to the workers.
+/// It is told every half a second or second what has been done. If what it sees of the throughput is off by 20 %, it
+/// takes about 120 calls from 4 to 20 workers or back, and about 400 from 1 to 64; half as many again at times. That is as
+/// long as each worker completes [`TASKS`] tasks between two calls; with longer tasks it takes as many times
+/// longer, and those that take longer than a fourth of [`LONGEST`] mislead it.
+///
+/// At rest it swings by a quarter and yields at least 0.9 of the best throughput, but for two kinds of load. Where a
+/// single worker too many costs as much as a single one too few, it may be 0.86. And it doesn't follow a curve up that
+/// rises by less than [`PRICE`] in proportion to the workers.
 ///
 /// Where nothing is completed for [`LONGEST`], it can't tell idleness from tasks that take longer than that: two
 /// in five workers are no longer wanted then, after the same time again two in five of the rest, and so on
@@ -352,6 +356,7 @@ mod tests {
 
     #[test]
     fn a_peak_that_moves_is_followed_up_and_down() {
+        let mut times = Vec::new();
         for seed in 0..20 {
             let low = Load { limit: 4.0, contention: 0.25, ..Load::new(1.0, 19.0, 8.0) };
             let high = Load { limit: 20.0, ..low };
@@ -360,11 +365,16 @@ mod tests {
                 let near = |workers: usize| workers.abs_diff(peak) <= peak / 4;
                 let took = simulation.until(&load, near);
                 assert!(took < 300, "{took} intervals to {peak}");
+                times.push(took);
+                simulation.run(&load, 200);
                 let (throughput, workers) = simulation.run(&load, 500);
-                assert!(throughput >= 0.88 * load.sweep(64).0, "{throughput} at {peak}");
+                assert!(throughput >= 0.9 * load.sweep(64).0, "{throughput} at {peak}");
                 assert!(workers <= 1.5 * peak as f64, "{workers} at {peak}");
             }
         }
+        times.sort();
+        let median = times[times.len() / 2];
+        assert!((50..150).contains(&median), "{median} intervals");
     }
 
     fn at(workers: usize) -> HillClimb {
@@ -402,11 +412,11 @@ mod tests {
         let mut climb = HillClimb::new(3, 64);
         play(&mut climb, 2000, |workers| (100 * workers as u64, 0.0));
         let before = climb.workers();
-        let idle = play(&mut climb, 600, |_| (0, 0.0));
+        let idle = play(&mut climb, 3000, |_| (0, 0.0));
         let keeps = LONGEST.as_secs() as usize - 1;
         assert!(before >= 48 && idle[..keeps].iter().all(|&workers| workers == before));
         assert!(idle[keeps..].is_sorted_by(|a, b| a >= b));
-        assert!(idle[100..].iter().all(|&workers| workers == 3));
+        assert!(idle[600..].iter().all(|&workers| workers == 3));
         play(&mut climb, 2000, |workers| (100 * workers as u64, 0.0));
         assert!(climb.workers() >= 48, "and comes back");
     }
@@ -531,7 +541,9 @@ mod tests {
                 let within = min.clamp(1, max.max(1))..=max.max(1);
                 prop_assert!(within.contains(&climb.workers()));
                 let wanted = climb.observe(span, completed, cpu, random);
-                prop_assert!(within.contains(&wanted) && climb.level.is_finite());
+                prop_assert!(within.contains(&wanted));
+                let levels = (*within.start() as f64).ln()..=(*within.end() as f64).ln();
+                prop_assert!(levels.contains(&climb.level));
                 prop_assert_eq!(wanted, climb.workers());
                 prop_assert_eq!(wanted, twin.observe(span, completed, cpu, random));
             }
