@@ -52,7 +52,7 @@ impl<const WORKERS: usize> Pool<WORKERS> {
         if self.gate.enter() {
             self.accepted.fetch_add(1, SeqCst);
             self.injected.push(Times::none());
-            self.unpark(self.idle.notify());
+            self.unpark(self.idle.notify(|| self.idle.wake_one()));
             if self.gate.leave() {
                 self.wake_for_the_end();
             }

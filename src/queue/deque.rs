@@ -45,7 +45,6 @@ impl<T: Pointer> Deque<T> {
 
     /// Gives back the memory of a buffer that is larger than what lies in it. `nothing` is a job that
     /// whoever steals it may run.
-    #[cfg(not(loom))]
     pub fn shrink(&self, nothing: T) {
         // crossbeam's can't be told to, but halves its buffer whenever a pop leaves it less than a quarter
         // full and not empty.

@@ -21,16 +21,13 @@ impl Local {
 
     #[cold]
     fn tidy(&self) {
-        // A model's deque has no buffer.
+        self.deques.scoped.shrink(ScopeJobRef::nothing());
+        self.deques.detached.shrink(JobRef::nothing());
+        // Three epochs on nobody has anything left to look at, unless others lag behind: then it goes the
+        // next time.
         #[cfg(not(loom))]
-        {
-            self.deques.scoped.shrink(ScopeJobRef::nothing());
-            self.deques.detached.shrink(JobRef::nothing());
-            // Three epochs on nobody has anything left to look at, unless others lag behind: then it goes the
-            // next time.
-            (0..3).for_each(|_| crossbeam_epoch::pin().flush());
-            job::give_back();
-        }
+        (0..3).for_each(|_| crossbeam_epoch::pin().flush());
+        job::give_back();
     }
 }
 
