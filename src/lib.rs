@@ -45,7 +45,8 @@
 //! for. So a lock that a task holds across a `join` isn't taken again by an unrelated task on
 //! the same stack. The exceptions are what nobody else could run, or what the caller asks for:
 //!
-//! * In every wait, the worker's own part of a [`broadcast`].
+//! * In every wait, the worker's own part of a [`broadcast`], and a task that was
+//!   [placed](ThreadPool::spawn_placed) there.
 //! * While it waits for another pool ([`ThreadPool::install`] and the other verbs of a pool that
 //!   it isn't part of), calls from outside, and tasks of scopes that somebody outside waits for.
 //! * While a thread that was made a worker by
@@ -67,6 +68,13 @@
 //! retires after its task. So as many workers run as were asked for, and tasks may wait for one
 //! another, up to [`max_threads`](ThreadPoolBuilder::max_threads). Spares have indices of their own:
 //! [`max_thread_index`] is the bound.
+//!
+//! # How many workers
+//!
+//! A pool for which [`num_threads`](ThreadPoolBuilder::num_threads) was asked has so many. Any other has as many as there
+//! are CPUs to use, which it looks at every second, and fewer while the kernel shows that they are too many: while its
+//! container is throttled, say ([`ScalingPolicy`]). Workers that have long had nothing to do leave, and come back when there is
+//! work. [`ThreadPool::num_threads`] is how many there are, [`ThreadPool::resize`] changes the bounds.
 //!
 //! # Panics
 //!
