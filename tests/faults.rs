@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Dog, Pool, builder, explode, panic_of, pool};
+use common::{Dog, Gate, Pool, builder, explode, panic_of, pool};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,7 +72,14 @@ fn destructors_that_panic_are_the_panic_handlers_business() {
     pool.spawn_broadcast(move |_| {
         let _held = &bomb;
     });
-    drop(pool.spawn_handle(|| Bomb));
+    let gate = Arc::new(Gate::default());
+    let dropped = Arc::clone(&gate);
+    drop(pool.spawn_handle(move || {
+        // Or whoever drops the handle drops what it has.
+        dropped.wait();
+        Bomb
+    }));
+    gate.open();
     pool.spawn(|| drop(Bomb));
     pool.shutdown().unwrap();
     assert_eq!(handled.load(Ordering::Relaxed), 3);
