@@ -1,11 +1,14 @@
 //! The governor: a thread that reads what is due, and sleeps until the next reading.
 
 mod due;
+mod herald;
+mod shortage;
 mod staffing;
 #[cfg(all(any(test, fuzzing), not(loom), not(miri)))]
 pub mod watched;
 
 use crate::governor::due::Due;
+use crate::governor::shortage::Relief;
 use crate::governor::staffing::{Known, Staffing};
 use crate::monitor::cgroup::Membership;
 use crate::monitor::cpu::CpuMonitor;
@@ -23,6 +26,7 @@ use crate::telemetry::readings::Readings;
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::worker::shared::Shared;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub struct Governor {
@@ -41,6 +45,7 @@ pub struct Governor {
     /// For what the victim policy is told.
     balance: Due,
     memory_in_use: Fact<f64>,
+    relief: Relief,
     known: Known,
     staffing: Staffing,
 }
@@ -68,6 +73,7 @@ impl Governor {
             checked: Duration::ZERO,
             balance: Due::at_once(monitoring.load_checks),
             memory_in_use: Err(Unavailable::NotYet),
+            relief: Relief::new(monitoring.max_memory),
             known: Known::default(),
             staffing: Staffing::new(usable_cpus),
         }
@@ -75,7 +81,12 @@ impl Governor {
 
     /// Reads what is due, and returns when it is to be called again. Without a pool, only the machine
     /// is read.
-    pub fn tick(&mut self, now: Duration, pool: Option<&Shared>, readings: &Readings) -> Duration {
+    pub fn tick(
+        &mut self,
+        now: Duration,
+        pool: Option<&Arc<Shared>>,
+        readings: &Readings,
+    ) -> Duration {
         let (stay, usage) = (self.membership.stay(), kernel::usage());
         let [cpu, memory, network, disk] = &mut self.due;
         let asked = pool.is_some_and(|pool| pool.wants_check());
@@ -98,6 +109,7 @@ impl Governor {
             let memory = self.memory.read(now, stay, usage);
             self.memory_in_use = memory.limit_utilisation.or(memory.utilisation);
             readings.memory.push(now, &memory);
+            self.relief.look(now, self.memory_in_use, pool);
         }
         if network.is(now) {
             readings.network.push(now, &self.network.read(now));
@@ -127,11 +139,13 @@ impl Governor {
         let next = if asked { next.min(self.checks.at) } else { next };
         let Some(pool) = pool else { return next };
         if self.staffing.due.is(now) || pool.has_called_governor() {
-            self.known.memory_short = self.memory_in_use.is_ok_and(|share| share > 0.8);
+            self.known.memory_short = self.relief.is_due();
             let (allowance, times) = (self.cpu.allowance(stay), [now, pool.clock.elapsed(), next]);
             self.staffing.step(times, pool, allowance, self.known);
         }
         let next = next.min(self.staffing.due.at);
+        let hook = self.relief.check(pool).unwrap_or(Duration::MAX);
+        let next = next.min(now.saturating_add(hook.max(SHORTEST)));
         // Where all are alike nobody needs to be told, now or later.
         if pool.victims.is_simple() {
             return next;
@@ -143,7 +157,7 @@ impl Governor {
     }
 
     /// Goes on until the pool has come to its end, which unparks the thread.
-    pub fn run(mut self, shared: &Shared) {
+    pub fn run(mut self, shared: &Arc<Shared>) {
         let Ok(readings) = &shared.readings else { return };
         while !shared.is_over() {
             let now = readings.now();
@@ -151,8 +165,12 @@ impl Governor {
             let next = guarded(&shared.common.lost_readings, now, tick);
             park_timeout(next.saturating_sub(readings.now()));
         }
+        self.relief.end();
     }
 }
+
+/// A hook that is being called is looked at no more often.
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// Of what is known.
 fn mean(facts: impl Iterator<Item = Fact<f64>>) -> Fact<f64> {
@@ -186,6 +204,7 @@ mod tests {
     use crate::worker::watch::Watch;
 
     use std::panic::resume_unwind;
+    use std::sync::Arc;
 
     use std::thread;
     use std::time::{Duration, Instant};
@@ -218,6 +237,7 @@ mod tests {
         let (watch, handlers) = (Watch::new(None), Handlers::default());
         let policy = WaitPolicy::default();
         let shared = Shared::new(&[Deques::default()], 1, policy, watch, handlers, insight);
+        let shared = Arc::new(shared);
         let payload: Payload = Box::new("of a task");
         shared.task_panicked(&payload);
         let lost = || shared.common.lost_readings.read();

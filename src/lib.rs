@@ -155,6 +155,7 @@ pub use export::publisher::MetricsPublisher;
 pub use monitor::monitoring::Monitoring;
 pub use policy::health::HealthRules;
 pub use policy::scaling::ScalingPolicy;
+pub use policy::shortage::MemoryPressure;
 pub use policy::victim::{Candidate, ChooseVictim, VictimPolicy};
 pub use policy::wait::WaitPolicy;
 pub use pool::affinity::{Pinning, unpinned};

@@ -160,7 +160,7 @@ impl Staffing {
                 pool.resize(seats, self.members.iter().map(|member| member.index));
             }
         }
-        let leaves = self.part(pool, clock, &elasticity, min, slack);
+        let leaves = self.part(pool, clock, &elasticity, min, (slack, known.memory_short));
         let climbs = elasticity.policy == ScalingPolicy::HillClimb;
         drop(elasticity);
         // While nothing runs no quota counts.
@@ -204,7 +204,7 @@ impl Staffing {
         now: Duration,
         elasticity: &Elasticity,
         min: usize,
-        mut slack: bool,
+        (mut slack, memory_short): (bool, bool),
     ) -> Duration {
         let timeout = elasticity.idle_timeout;
         let elastic = elasticity.policy != ScalingPolicy::Fixed;
@@ -229,7 +229,7 @@ impl Staffing {
             let idle = now.saturating_sub(seen.since);
             let health = self.health.get_mut(index);
             let ill = health.as_ref().is_some_and(|health| health.is_bad());
-            if !ill && idle < timeout {
+            if !ill && !memory_short && idle < timeout {
                 next = next.min(timeout - idle);
             } else if pool.dismiss(index) {
                 // Who comes in its place starts anew.
@@ -261,13 +261,14 @@ mod tests {
     use crate::worker::local::Deques;
     use crate::worker::shared::{Insight, Shared};
     use crate::worker::watch::Watch;
+    use std::sync::Arc;
     use std::time::Duration;
 
     const SECOND: Duration = Duration::from_secs(1);
     const TIMEOUT: Duration = Duration::from_secs(300);
 
     /// Four workers without threads, one of which stays.
-    fn pool(by_cpus: bool) -> Shared {
+    fn pool(by_cpus: bool) -> Arc<Shared> {
         let deques: [Deques; 4] = std::array::from_fn(|_| Deques::default());
         let (watch, handlers) = (Watch::new(None), Handlers::default());
         let (policy, insight) = (WaitPolicy::default(), Insight::default());
@@ -276,7 +277,7 @@ mod tests {
         let policy = ScalingPolicy::Adaptive;
         *shared.elasticity() = Elasticity { policy, bounds, by_cpus, ..Elasticity::none(4) };
         assert!(shared.hire.set(Box::new(|_| Ok(()))).is_ok());
-        shared
+        Arc::new(shared)
     }
 
     fn settled(pool: &Shared) -> Vec<usize> {

@@ -36,6 +36,7 @@ pub struct Monitoring {
     pub(crate) health: HealthRules,
     pub(crate) health_checks: Duration,
     pub(crate) load_checks: Duration,
+    pub(crate) max_memory: f64,
     pub(crate) network_capacity: Option<f64>,
     pub(crate) mounts: Vec<PathBuf>,
     pub(crate) root: PathBuf,
@@ -72,6 +73,7 @@ impl Monitoring {
             health: HealthRules::new(),
             health_checks: Duration::from_secs(30),
             load_checks: Duration::from_secs(10),
+            max_memory: 0.8,
             network_capacity: None,
             mounts: vec!["/".into()],
             root: "/".into(),
@@ -140,6 +142,14 @@ impl Monitoring {
         self
     }
 
+    /// The share of memory above which it counts as running out, of the control group's limit or the
+    /// machine's memory; see [`on_memory_pressure`](crate::ThreadPoolBuilder::on_memory_pressure). Default: 0.8.
+    /// Anything but a number above 0 and up to 1 is an error when the pool is built.
+    pub fn max_memory(mut self, share: f64) -> Self {
+        self.max_memory = share;
+        self
+    }
+
     /// What the network can carry, in bytes a second each way. Default: what the drivers say, if
     /// they do. Anything but a positive number is an error when the pool is built.
     pub fn network_capacity(mut self, bytes_per_second: f64) -> Self {
@@ -187,6 +197,10 @@ impl Monitoring {
         }
         if let Some(fault) = self.health.fault() {
             return Some(fault);
+        }
+        let share = self.max_memory;
+        if !(share > 0.0 && share <= 1.0) {
+            return Some(format!("has a max_memory of {share}; give a share above 0 and up to 1"));
         }
         let capacity = self.network_capacity.unwrap_or(1.0);
         (!capacity.is_finite() || capacity <= 0.0).then(|| {
@@ -244,6 +258,9 @@ mod tests {
         assert!(fault(new().load_checks(Duration::ZERO)).contains("load every 0ns"));
         let rules = HealthRules::new().rule(Sign::Cpu, f64::NAN, 0.1);
         assert!(fault(new().health(rules)).contains("Cpu above NaN"));
+        for share in [0.0, 1.1, f64::NAN] {
+            assert!(fault(new().max_memory(share)).contains("a max_memory of"));
+        }
         assert_eq!(new().disk(SHORTEST, MOST_READINGS).fault(), None);
         for capacity in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(fault(new().network_capacity(capacity)).contains("network_capacity"));

@@ -6,6 +6,7 @@ pub mod idleness;
 pub mod ladder;
 pub mod patience;
 pub mod scaling;
+pub mod shortage;
 pub mod stall;
 pub mod turn;
 pub mod victim;

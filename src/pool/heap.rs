@@ -1,9 +1,11 @@
 //! How a pool has free heap memory go back to the system.
 
 use crate::monitor::memory;
+use crate::policy::shortage::MemoryPressure;
 use crate::pool::builder::ThreadPoolBuilder;
 use crate::pool::thread_pool::ThreadPool;
 use crate::telemetry::unavailable::Unavailable;
+use std::sync::Arc;
 
 impl<S> ThreadPoolBuilder<S> {
     /// Called, on whatever thread, when free heap memory is to go back to the system: by
@@ -32,6 +34,41 @@ impl<S> ThreadPoolBuilder<S> {
         H: Fn() + Send + Sync + 'static,
     {
         self.handlers.trim = Some(Box::new(handler));
+        self
+    }
+
+    /// Called when memory runs out: when more than [`Monitoring::max_memory`](crate::Monitoring::max_memory) of the
+    /// control group's limit, or of the machine's memory, is in use, and every 30 seconds while that lasts. For caches
+    /// that can be emptied, say. Needs [monitoring](Self::monitoring).
+    ///
+    /// On a thread of its own, one call after the other. A call that takes longer than 10 seconds is counted
+    /// ([`Counters::overdue_hooks`](crate::Counters::overdue_hooks)) and left to itself, also at the end of the
+    /// pool; a panic in it is counted, too ([`Counters::lost_hooks`](crate::Counters::lost_hooks)).
+    ///
+    /// The pool itself gives back what its workers keep for later, ends threads that nobody needs, and, if it
+    /// [adapts](Self::scaling), has fewer workers run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new()
+    ///     .num_threads(2)
+    ///     .on_memory_pressure(|pressure| println!("{:.0} % in use", 100.0 * pressure.used))
+    ///     .build()?;
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn on_memory_pressure<H>(mut self, hook: H) -> Self
+    where
+        H: Fn(MemoryPressure) + Send + Sync + 'static,
+    {
+        self.handlers.memory = Some(Arc::new(hook));
+        self
+    }
+
+    /// Whether free heap memory goes back to the system when memory runs out, as by
+    /// [`ThreadPool::trim_heap`]. Default: no, as that holds up all who allocate meanwhile.
+    pub fn trim_on_memory_pressure(mut self, trim: bool) -> Self {
+        self.handlers.trims = trim;
         self
     }
 }

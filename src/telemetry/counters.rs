@@ -138,6 +138,11 @@ counters! {
         lost_readings,
         /// Times a [policy of one's own](crate::VictimPolicy::Custom) panicked; then all are alike.
         policy_panics,
+        /// Calls of hooks, such as [`on_memory_pressure`](crate::ThreadPoolBuilder::on_memory_pressure), that took too
+        /// long and were left to themselves.
+        overdue_hooks,
+        /// Calls of hooks that panicked, or were not made: there were too many, or no thread could be had.
+        lost_hooks,
         /// Panics that no caller could be told of: in a detached task, in one whose
         /// `JoinHandle` was dropped, or beside an earlier panic of the
         /// same join, scope or broadcast. Not those in start and exit handlers.

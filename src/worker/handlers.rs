@@ -1,8 +1,10 @@
 //! What the user wants to be told of.
 
 use crate::job::Payload;
+use crate::policy::shortage::MemoryPressure;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// Called with the payload of a panic that no caller can be told of.
 pub type PanicHandler = dyn Fn(Payload) + Send + Sync;
@@ -10,6 +12,9 @@ pub type PanicHandler = dyn Fn(Payload) + Send + Sync;
 pub type ThreadHandler = dyn Fn(usize) + Send + Sync;
 /// Called when free heap memory is to go back to the system.
 pub type TrimHandler = dyn Fn() + Send + Sync;
+
+/// Called when memory runs out.
+pub type MemoryHandler = dyn Fn(MemoryPressure) + Send + Sync;
 
 /// Called before a panic is reported that no caller can be told of.
 pub type Save = dyn Fn() + Send + Sync;
@@ -26,6 +31,9 @@ pub struct Handlers {
     pub start: Option<Box<ThreadHandler>>,
     pub exit: Option<Box<ThreadHandler>>,
     pub trim: Option<Box<TrimHandler>>,
+    pub memory: Option<Arc<MemoryHandler>>,
+    /// Whether free heap memory goes back to the system when memory runs out.
+    pub trims: bool,
 }
 
 impl Handlers {
