@@ -136,10 +136,9 @@ counters! {
         /// Readings that were not taken because filch panicked: a fault of filch's. The message is on
         /// standard error, and `Section::age` says how old the last one is.
         lost_readings,
-        /// Times a [policy of one's own](crate::VictimPolicy::Custom) panicked; then all are alike.
+        /// Times a victim policy of one's own panicked: it was replaced by `RoundRobin`.
         policy_panics,
-        /// Calls of hooks, such as [`on_memory_pressure`](crate::ThreadPoolBuilder::on_memory_pressure), that took too
-        /// long and were left to themselves.
+        /// Calls of hooks, such as `on_memory_pressure`, that took too long and were left to themselves.
         overdue_hooks,
         /// Calls of hooks that panicked, or were not made: there were too many, or no thread could be had.
         lost_hooks,
