@@ -142,7 +142,8 @@ impl Staffing {
                 usable,
                 throttled: allowance.throttled,
                 run_delay: known.run_delay,
-                pressure: known.pressure,
+                // The whole machine's: another program must not shrink this pool.
+                pressure: if allowance.own { known.pressure } else { Err(Unavailable::Missing) },
                 utilisation: known.utilisation,
                 memory_short: known.memory_short,
                 queued: pool.queued(),
@@ -285,7 +286,8 @@ mod tests {
         workers.filter(|(_, worker)| !worker.presence.is_lent()).map(|(index, _)| index).collect()
     }
 
-    const UNLIMITED: Allowance = Allowance { cpus: None, throttled: Err(Unavailable::Unlimited) };
+    const UNLIMITED: Allowance =
+        Allowance { cpus: None, throttled: Err(Unavailable::Unlimited), own: false };
 
     fn step(staffing: &mut Staffing, pool: &Shared, at: Duration) {
         staffing.step([at, at, Duration::MAX], pool, UNLIMITED, Known::default());
@@ -365,6 +367,19 @@ mod tests {
         assert_eq!(check([0.4, 0.4]), [0, 2, 3]);
         assert!(!pool.is_benched(1), "dismissed");
         assert_eq!(staffing.health[1].ill, 0);
+    }
+
+    #[test]
+    fn only_the_pressure_of_a_group_of_ones_own_counts() {
+        for (own, seats) in [(false, 4), (true, 3)] {
+            let (mut staffing, pool) = (Staffing::new(4), pool(false));
+            all_run(&pool);
+            step(&mut staffing, &pool, SECOND);
+            let known = Known { pressure: Ok(0.9), ..Known::default() };
+            let times = [SECOND * 10, SECOND * 10, Duration::MAX];
+            staffing.step(times, &pool, Allowance { own, ..UNLIMITED }, known);
+            assert_eq!(pool.seats.count(), seats);
+        }
     }
 
     #[test]

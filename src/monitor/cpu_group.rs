@@ -17,6 +17,8 @@ pub struct Allowance {
     pub cpus: Option<usize>,
     /// Periods in which it has been stopped, the quota used up.
     pub throttled: Fact<u64>,
+    /// Whether it is a group like others, and not the one of the whole machine: whether its pressure is its own.
+    pub own: bool,
 }
 
 /// The process's control group and those above it.
@@ -25,6 +27,7 @@ pub struct CpuGroup {
     stay: Stay,
     levels: Vec<Level>,
     pressure: Option<Pressure>,
+    own: bool,
     /// Of the level that counts.
     periods: Growth,
     throttled: Growth,
@@ -44,6 +47,7 @@ impl CpuGroup {
             stay: Stay::default(),
             levels: Vec::new(),
             pressure: None,
+            own: false,
             periods: Growth::default(),
             throttled: Growth::default(),
             counted: 0,
@@ -87,6 +91,7 @@ impl CpuGroup {
         Allowance {
             cpus: tightest.map(|(_, quota)| quota.whole_cpus()),
             throttled: throttled.unwrap_or(Err(Unavailable::Unlimited)),
+            own: self.own,
         }
     }
 
@@ -94,6 +99,8 @@ impl CpuGroup {
         let levels = cgroup::levels(&self.root, "cpu");
         let innermost = levels.iter().find(|level| level.version == Version::Two);
         self.pressure = innermost.map(|level| Pressure::new(&level.directory, "cpu.pressure"));
+        // The root group has no type (Documentation/admin-guide/cgroup-v2.rst).
+        self.own = innermost.is_some_and(|level| level.directory.join("cgroup.type").exists());
         let level = |level: &cgroup::Level| Level {
             version: level.version,
             quota: QuotaFiles::new(level),

@@ -149,12 +149,12 @@ impl Scaling {
             (self.cut_at, self.trying) = (now, false);
         }
         let seats = self.allowed.clamp(min, max);
+        let urgent = load.queued > seats.saturating_mul(asked.max_queued_per_worker);
         match new {
+            // Others want the CPUs, too; whoever has few threads gets few of them.
+            Some(Strain::RunDelay | Strain::Pressure) if urgent => {}
             Some(strain) => self.cut(now, seats, min, strain),
-            None => {
-                let urgent = load.queued > seats.saturating_mul(asked.max_queued_per_worker);
-                self.try_again(now, seats, max, urgent);
-            }
+            None => self.try_again(now, seats, max, urgent),
         }
         let seats = self.allowed.clamp(min, max);
         let strain = self.strain.filter(|_| seats < max);
@@ -352,6 +352,8 @@ mod tests {
         assert_eq!(of(Load { run_delay: Ok(0.6), ..blind }), Some(Strain::RunDelay));
         assert_eq!(of(Load { memory_short: true, ..blind }), Some(Strain::Memory));
         assert_eq!(of(Load { throttled: Ok(1), ..blind }), Some(Strain::Throttled));
+        assert_eq!(of(Load { run_delay: Ok(0.6), queued: 401, ..blind }), None, "work piles up");
+        assert_eq!(of(Load { memory_short: true, queued: 401, ..blind }), Some(Strain::Memory));
         assert_eq!(of(Load { pressure: Ok(f64::NAN), run_delay: Ok(0.5), ..blind }), None);
     }
 
