@@ -89,8 +89,8 @@ pub trait ChooseVictim: Send + Sync {
         first_min(workers, |worker| worker.load as f64)
     }
 
-    /// Whether this worker, which has nothing to do, takes what waits for anybody; else it leaves that to those
-    /// idle for a millisecond.
+    /// Whether this worker, which has nothing to do, takes what waits for anybody; else it leaves that to those who
+    /// do, for a millisecond, or until there is more of it than there are of them.
     fn take(&self, worker: &Candidate) -> bool {
         let _ = worker;
         true
@@ -105,7 +105,7 @@ pub trait ChooseVictim: Send + Sync {
 /// | steals from | each in turn | the more loaded of two, at random | the one of two whose load is the largest for what the worker is worth |
 /// | wakes | who was busy last | who was busy last | who was busy last, of the healthy ones if there are any |
 /// | places at | each in turn | the less loaded of two | the one of two whose load would be the least for what it is worth |
-/// | takes work of all | whoever is idle | whoever is idle | a healthy one, if one is idle, for a millisecond |
+/// | takes work of all | whoever is idle | whoever is idle | a healthy one for a millisecond, while there is no more than one job for each of them |
 ///
 /// With up to four others it is all of them instead of two. A worker is worth its health, divided by how much slower
 /// than the others its tasks are, less its error rate: as they were at the last

@@ -5,7 +5,7 @@
 //! all others, and a worker that leaves work to others does so for a moment.
 
 use crate::policy::victim::{Candidate, ChooseVictim, VictimPolicy};
-use crate::sync::yield_now;
+use crate::sync::park_timeout;
 use crate::telemetry::activity::Status;
 use crate::worker::local::Local;
 use crate::worker::remote::Remote;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const FEW: usize = 4;
 /// Two at random are hardly worse than all (Mitzenmacher 2001), and cost the same however many there are.
 const SAMPLE: usize = 2;
-/// For how long a worker leaves work to others that are idle: some wakes' time.
+/// For how long a worker leaves work to others.
 const LEAVES: Duration = Duration::from_millis(1);
 
 fn loaded(table: &Table, remote: &Remote) -> Candidate {
@@ -137,16 +137,15 @@ impl Local {
         if cfg!(loom) || takes(self.index) != Some(false) {
             return;
         }
+        let willing = |&worker: &usize| takes(worker) == Some(true);
+        let others = (0..shared.regulars.len()).filter(willing).count();
         let since = Instant::now();
-        while shared.has_visible() && since.elapsed() < LEAVES {
-            let willing = |worker: usize| takes(worker) == Some(true);
-            match shared.idle.wake_one_of(willing) {
-                Some(worker) => shared.unpark(worker),
-                // Those that search count only if they aren't ourselves.
-                None if shared.idle.searching() < 2 => return,
-                None => {}
+        // More than one for each of them would wait longer for the second than for us.
+        while (1..=others).contains(&shared.waiting()) && since.elapsed() < LEAVES {
+            if let Some(worker) = shared.idle.wake_one_of(|worker| willing(&worker)) {
+                shared.unpark(worker);
             }
-            yield_now();
+            park_timeout(LEAVES / 8);
         }
     }
 }

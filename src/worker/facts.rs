@@ -30,8 +30,11 @@ impl Remote {
 
     /// How many jobs lie in its queues.
     pub fn queued(&self) -> usize {
-        let deques = self.frames.len() + self.scoped.len() + self.detached.len();
-        deques + self.arrivals.len() + self.inbox.len()
+        self.stealable() + self.inbox.len()
+    }
+
+    fn stealable(&self) -> usize {
+        self.frames.len() + self.scoped.len() + self.detached.len() + self.arrivals.len()
     }
 
     /// Bytes that it holds, if they are counted.
@@ -43,8 +46,13 @@ impl Remote {
 impl Shared {
     /// How many jobs lie in queues: at one time or another while they are counted.
     pub fn queued(&self) -> usize {
+        self.waiting() + self.workers().map(|worker| worker.inbox.len()).sum::<usize>()
+    }
+
+    /// How many of them any worker may take.
+    pub fn waiting(&self) -> usize {
         let common = self.injected.len() + self.calls.len() + self.misfits.len();
-        common + self.workers().map(Remote::queued).sum::<usize>()
+        common + self.workers().map(Remote::stealable).sum::<usize>()
     }
 
     /// Bytes that the workers hold, those that have ended included, if they are counted.
