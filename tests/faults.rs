@@ -128,7 +128,15 @@ fn a_scope_outlives_what_its_broadcasts_hold() {
 fn a_thread_name_that_panics_stops_the_build() {
     let _dog = Dog::alone();
     let name = |index| if index == 1 { explode("name") } else { String::new() };
-    assert_eq!(panic_of(|| builder(3).thread_name(name).build()), "name");
+    let (started, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (starts, ends) = (Arc::clone(&started), Arc::clone(&ended));
+    let builder = builder(3)
+        .thread_name(name)
+        .start_handler(move |_| _ = starts.fetch_add(1, Ordering::Relaxed))
+        .exit_handler(move |_| _ = ends.fetch_add(1, Ordering::Relaxed));
+    assert_eq!(panic_of(|| builder.build()), "name");
+    // The one before it, and it has ended.
+    assert_eq!((started.load(Ordering::Relaxed), ended.load(Ordering::Relaxed)), (1, 1));
 }
 
 #[test]

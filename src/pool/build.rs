@@ -44,9 +44,6 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
     }
 
     fn name_of(&mut self, worker: usize) -> Result<Option<String>, Error> {
-        if worker == 0 && self.use_current_thread {
-            return Ok(None);
-        }
         let name = self.thread_name.as_mut().map(|name| name(worker));
         match name {
             // The standard library would panic.
@@ -102,11 +99,7 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         }
         let shared = Arc::new(shared);
         self.record(&shared)?;
-        let mut regulars = Vec::with_capacity(workers);
-        for index in 0..workers {
-            regulars.push((self.name_of(index)?, placement.cpu(index)));
-        }
-        let crew = Arc::new(Crew::new(self.stack_size, regulars.clone()));
+        let crew = Arc::new(Crew::new(self.stack_size));
         if S::MAY_HIRE {
             let (crew, weak) = (Arc::clone(&crew), Arc::downgrade(&shared));
             let hire = move |post| match weak.upgrade() {
@@ -117,11 +110,16 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         }
         let mut pool = ThreadPool::new(Arc::clone(&shared), placement, crew);
         let mut guest = None;
-        for (index, (deques, (name, cpu))) in deques.into_iter().zip(regulars).enumerate() {
+        let mut regulars = Vec::with_capacity(workers);
+        for (index, deques) in deques.into_iter().enumerate() {
             if index == 0 && self.use_current_thread {
                 guest = Some(Local::new(Arc::clone(&shared), index, deques, Origin::Guest));
+                regulars.push((None, None));
                 continue;
             }
+            // One after the other, as they are started: it may panic, and then those end that have been.
+            let (name, cpu) = (self.name_of(index)?, pool.cpu_of(index));
+            regulars.push((name.clone(), cpu));
             let thread = ThreadBuilder {
                 seat: Seat::new(&shared, index),
                 deques,
@@ -138,6 +136,7 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
                 }
             }
         }
+        pool.crew().know(regulars);
         if self.wait_until_started {
             pool.wait_until_started();
             if shared.vacant.load(Ordering::Relaxed) {

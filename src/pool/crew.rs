@@ -7,7 +7,7 @@ use crate::pool::watcher::watch;
 use crate::sync::{ThreadHandle, ThreadSpawner};
 use crate::worker::shared::{Post, Shared};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Those that have been started.
 pub struct Crew {
@@ -15,19 +15,29 @@ pub struct Crew {
     threads: Mutex<Option<Vec<ThreadHandle<()>>>>,
     stack_size: Option<usize>,
     /// Of the regular workers: their names, and the CPUs they are pinned to.
-    regulars: Vec<(Option<String>, Option<usize>)>,
+    regulars: OnceLock<Vec<(Option<String>, Option<usize>)>>,
 }
 
 impl Crew {
-    pub fn new(stack_size: Option<usize>, regulars: Vec<(Option<String>, Option<usize>)>) -> Self {
-        Self { threads: Mutex::new(Some(Vec::new())), stack_size, regulars }
+    pub fn new(stack_size: Option<usize>) -> Self {
+        Self { threads: Mutex::new(Some(Vec::new())), stack_size, regulars: OnceLock::new() }
+    }
+
+    /// Before the first of them can have left.
+    pub fn know(&self, regulars: Vec<(Option<String>, Option<usize>)>) {
+        let _ = self.regulars.set(regulars);
     }
 
     pub fn hire(&self, shared: Arc<Shared>, post: Post) -> io::Result<()> {
         match post {
             Post::Worker(index) => {
                 let spare = || (Some(format!("filch-spare-{index}")), None);
-                let (name, cpu) = self.regulars.get(index).cloned().unwrap_or_else(spare);
+                let (name, cpu) = self
+                    .regulars
+                    .get()
+                    .and_then(|regulars| regulars.get(index))
+                    .cloned()
+                    .unwrap_or_else(spare);
                 let mut spawner = ThreadSpawner::new();
                 if let Some(name) = name {
                     spawner = spawner.name(name);
