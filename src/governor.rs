@@ -1,13 +1,17 @@
 //! The governor: a thread that reads what is due, and sleeps until the next reading.
 
+mod alerts;
 mod due;
 mod herald;
+mod hooks;
 mod shortage;
 mod staffing;
 #[cfg(all(any(test, fuzzing), not(loom), not(miri)))]
 pub mod watched;
 
+use crate::governor::alerts::{Evaluation, Seen};
 use crate::governor::due::Due;
+use crate::governor::hooks::Hooks;
 use crate::governor::shortage::Relief;
 use crate::governor::staffing::{Known, Staffing};
 use crate::monitor::cgroup::Membership;
@@ -46,6 +50,8 @@ pub struct Governor {
     balance: Due,
     memory_in_use: Fact<f64>,
     relief: Relief,
+    hooks: Hooks,
+    alerts: Evaluation,
     known: Known,
     staffing: Staffing,
 }
@@ -74,6 +80,8 @@ impl Governor {
             balance: Due::at_once(monitoring.load_checks),
             memory_in_use: Err(Unavailable::NotYet),
             relief: Relief::new(monitoring.max_memory),
+            hooks: Hooks::new(),
+            alerts: Evaluation::new(monitoring),
             known: Known::default(),
             staffing: Staffing::new(usable_cpus),
         }
@@ -99,6 +107,7 @@ impl Governor {
             readings.cpu.push(now, &cpu);
             readings.cores.put(now, self.cpu.cores());
             self.known.pressure = cpu.group_pressure_some;
+            (self.known.cpu, self.known.throttled) = (cpu.system_utilisation, cpu.throttled);
             if let Some(pool) = pool {
                 let work = self.work.read(now, pool);
                 self.known.utilisation = work.utilisation;
@@ -109,10 +118,12 @@ impl Governor {
             let memory = self.memory.read(now, stay, usage);
             self.memory_in_use = memory.limit_utilisation.or(memory.utilisation);
             readings.memory.push(now, &memory);
-            self.relief.look(now, self.memory_in_use, pool);
+            self.relief.look(now, self.memory_in_use, pool, &self.hooks);
         }
         if network.is(now) {
-            readings.network.push(now, &self.network.read(now));
+            let network = self.network.read(now);
+            self.known.network = network.utilisation;
+            readings.network.push(now, &network);
             readings.interfaces.put(now, self.network.interfaces());
         }
         if disk.is(now) {
@@ -144,7 +155,18 @@ impl Governor {
             self.staffing.step(times, pool, allowance, self.known);
         }
         let next = next.min(self.staffing.due.at);
-        let hook = self.relief.check(pool).unwrap_or(Duration::MAX);
+        if self.alerts.due.is(now) {
+            self.known.memory = self.memory_in_use;
+            let seen = Seen {
+                known: self.known,
+                mounts: self.disk.mounts(),
+                health: self.health.scores(),
+                threads: self.threads.rows(),
+            };
+            self.alerts.evaluate(now, pool, &seen, &self.hooks);
+        }
+        let next = next.min(self.alerts.due.at);
+        let hook = self.hooks.check(pool).unwrap_or(Duration::MAX);
         let next = next.min(now.saturating_add(hook.max(SHORTEST)));
         // Where all are alike nobody needs to be told, now or later.
         if pool.victims.is_simple() {
@@ -165,7 +187,7 @@ impl Governor {
             let next = guarded(&shared.common.lost_readings, now, tick);
             park_timeout(next.saturating_sub(readings.now()));
         }
-        self.relief.end();
+        self.hooks.end();
     }
 }
 

@@ -153,6 +153,7 @@ pub use error::Error as ThreadPoolBuildError;
 #[cfg(feature = "metrics")]
 pub use export::publisher::MetricsPublisher;
 pub use monitor::monitoring::Monitoring;
+pub use policy::alert_rules::AlertRules;
 pub use policy::health::HealthRules;
 pub use policy::scaling::ScalingPolicy;
 pub use policy::shortage::MemoryPressure;
@@ -166,6 +167,7 @@ pub use pool::spawner::{CustomSpawn, DefaultSpawn, ThreadSpawn};
 pub use pool::thread::ThreadBuilder;
 pub use pool::thread_pool::ThreadPool;
 pub use telemetry::activity::{Status, Times};
+pub use telemetry::alert::{Alert, AlertKind, Severity};
 pub use telemetry::allocator::CountingAlloc;
 pub use telemetry::buckets::Distribution;
 pub use telemetry::counters::Counters;

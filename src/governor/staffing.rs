@@ -31,14 +31,28 @@ pub struct Known {
     pub run_delay: Fact<f64>,
     pub pressure: Fact<f64>,
     pub utilisation: Fact<f64>,
+    pub cpu: Fact<f64>,
+    pub throttled: Fact<f64>,
     /// With the last one of the memory.
     pub memory_short: bool,
+    pub memory: Fact<f64>,
+    /// With the last one of the network.
+    pub network: Fact<f64>,
 }
 
 impl Default for Known {
     fn default() -> Self {
         let not_yet = Err(Unavailable::NotYet);
-        Self { run_delay: not_yet, pressure: not_yet, utilisation: not_yet, memory_short: false }
+        Self {
+            run_delay: not_yet,
+            pressure: not_yet,
+            utilisation: not_yet,
+            cpu: not_yet,
+            throttled: not_yet,
+            memory_short: false,
+            memory: not_yet,
+            network: not_yet,
+        }
     }
 }
 

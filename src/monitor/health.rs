@@ -72,6 +72,11 @@ impl HealthMonitor {
 }
 
 impl HealthMonitor {
+    /// What was found at the last check.
+    pub fn scores(&self) -> &[(Key, Vitals)] {
+        &self.rows
+    }
+
     /// What was found at the last check, by index.
     pub fn candidates(&self) -> Box<[Candidate]> {
         let mut all: Vec<_> = (0..self.workers.len()).map(Candidate::new).collect();

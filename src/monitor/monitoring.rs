@@ -1,5 +1,6 @@
 //! What a pool reads of its machine, and how often.
 
+use crate::policy::alert_rules::AlertRules;
 use crate::policy::health::HealthRules;
 use crate::telemetry::readings::Lengths;
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ pub struct Monitoring {
     pub(crate) health_checks: Duration,
     pub(crate) load_checks: Duration,
     pub(crate) max_memory: f64,
+    pub(crate) alerts: AlertRules,
+    pub(crate) evaluations: Duration,
     pub(crate) network_capacity: Option<f64>,
     pub(crate) mounts: Vec<PathBuf>,
     pub(crate) root: PathBuf,
@@ -74,6 +77,8 @@ impl Monitoring {
             health_checks: Duration::from_secs(30),
             load_checks: Duration::from_secs(10),
             max_memory: 0.8,
+            alerts: AlertRules::new(),
+            evaluations: Duration::from_secs(30),
             network_capacity: None,
             mounts: vec!["/".into()],
             root: "/".into(),
@@ -142,6 +147,18 @@ impl Monitoring {
         self
     }
 
+    /// What the pool raises alerts for. Default: [`AlertRules::new`].
+    pub fn alerts(mut self, rules: AlertRules) -> Self {
+        self.alerts = rules;
+        self
+    }
+
+    /// How often these rules are looked at. Default: 30 seconds. Below 10 ms is an error when the pool is built.
+    pub fn evaluations(mut self, every: Duration) -> Self {
+        self.evaluations = every;
+        self
+    }
+
     /// The share of memory above which it counts as running out, of the control group's limit or the
     /// machine's memory; see [`on_memory_pressure`](crate::ThreadPoolBuilder::on_memory_pressure). Default: 0.8.
     /// Anything but a number above 0 and up to 1 is an error when the pool is built.
@@ -190,12 +207,17 @@ impl Monitoring {
                 ));
             }
         }
-        for (what, every) in [("health", self.health_checks), ("load", self.load_checks)] {
+        let checks = [
+            ("health", self.health_checks),
+            ("load", self.load_checks),
+            ("alert rules", self.evaluations),
+        ];
+        for (what, every) in checks {
             if every < SHORTEST {
                 return Some(format!("checks {what} every {every:?}; the least is {SHORTEST:?}"));
             }
         }
-        if let Some(fault) = self.health.fault() {
+        if let Some(fault) = self.health.fault().or_else(|| self.alerts.fault()) {
             return Some(fault);
         }
         let share = self.max_memory;
@@ -230,6 +252,8 @@ impl Default for Monitoring {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{HealthRules, MOST_READINGS, Monitoring, SHORTEST};
+    use crate::policy::alert_rules::AlertRules;
+    use crate::telemetry::alert::AlertKind;
     use crate::telemetry::health::Sign;
     use std::path::PathBuf;
     use std::time::Duration;
@@ -256,6 +280,9 @@ mod tests {
         assert!(fault(new().network(SHORTEST, MOST_READINGS + 1)).contains("of network"));
         assert!(fault(new().health_checks(Duration::ZERO)).contains("health every 0ns"));
         assert!(fault(new().load_checks(Duration::ZERO)).contains("load every 0ns"));
+        assert!(fault(new().evaluations(Duration::ZERO)).contains("alert rules every 0ns"));
+        let rules = AlertRules::none().rule(AlertKind::Cpu, f64::NAN, 0.1);
+        assert!(fault(new().alerts(rules)).contains("alert rule for Cpu"));
         let rules = HealthRules::new().rule(Sign::Cpu, f64::NAN, 0.1);
         assert!(fault(new().health(rules)).contains("Cpu above NaN"));
         for share in [0.0, 1.1, f64::NAN] {

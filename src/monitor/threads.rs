@@ -60,6 +60,13 @@ impl ThreadsMonitor {
     }
 }
 
+impl ThreadsMonitor {
+    /// What was read last.
+    pub fn rows(&self) -> &[(Key, Thread)] {
+        &self.rows
+    }
+}
+
 impl WatchedThread {
     fn new(tid: u32) -> Self {
         Self::below(&folder(tid))

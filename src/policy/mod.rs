@@ -1,5 +1,7 @@
 //! Floor 4: pure decisions. Numbers in, a decision out; no threads, no clocks.
 
+pub mod alert;
+pub mod alert_rules;
 pub mod health;
 pub mod hill_climb;
 pub mod idleness;

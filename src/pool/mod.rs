@@ -1,6 +1,7 @@
 //! Floor 8: the composition root. A pool is put together here, and taken apart.
 
 pub mod affinity;
+mod alerts;
 pub mod build;
 pub mod builder;
 pub mod crew;

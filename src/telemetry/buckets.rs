@@ -81,10 +81,27 @@ impl Tally {
     }
 
     /// Each length that has occurred since an earlier tally of the same, and how often.
-    #[cfg(feature = "metrics")]
     pub fn since(&self, earlier: &Self) -> impl Iterator<Item = (f64, u64)> {
         let both = self.counts.iter().zip(&earlier.counts);
         lengths(both.map(|(now, then)| now.saturating_sub(*then)))
+    }
+
+    /// The length that such a share of those since an earlier tally don't exceed; `None` if there are none.
+    pub fn quantile_since(&self, earlier: &Self, share: f64) -> Option<f64> {
+        let all: u64 = self.since(earlier).map(|(_, count)| count).sum();
+        let mut seen = 0;
+        let mut lengths = self.since(earlier);
+        let found = lengths.find(|&(_, count)| {
+            seen += count;
+            seen as f64 >= share * all as f64
+        });
+        found.map(|(length, _)| length)
+    }
+
+    /// Begins anew.
+    pub fn clear(&mut self) {
+        self.counts.fill(0);
+        self.sum = 0;
     }
 
     /// In nanoseconds.

@@ -138,9 +138,12 @@ counters! {
         lost_readings,
         /// Times a victim policy of one's own panicked: it was replaced by `RoundRobin`.
         policy_panics,
+        /// Alerts that fired.
+        alerts,
         /// Calls of hooks, such as `on_memory_pressure`, that took too long and were left to themselves.
         overdue_hooks,
-        /// Calls of hooks that panicked, or were not made: there were too many, or no thread could be had.
+        /// Calls of hooks that panicked, or were not made: there were too many, or no thread could be had; and
+        /// alerts that a full channel did not take.
         lost_hooks,
         /// Panics that no caller could be told of: in a detached task, in one whose
         /// `JoinHandle` was dropped, or beside an earlier panic of the

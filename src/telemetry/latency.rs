@@ -80,7 +80,11 @@ impl Latencies {
     }
 
     /// Those of tasks of one class, or of all.
-    fn buckets(&self, latency: Latency, class: Option<Class>) -> impl Iterator<Item = &Buckets> {
+    pub fn buckets(
+        &self,
+        latency: Latency,
+        class: Option<Class>,
+    ) -> impl Iterator<Item = &Buckets> {
         let tasks = match class {
             Some(class) => slice::from_ref(&self.tasks[class.index()]),
             None => &self.tasks[..],

@@ -1,6 +1,7 @@
 //! Floor 3: facts, as data. Nothing here judges or acts.
 
 pub mod activity;
+pub mod alert;
 pub mod allocator;
 pub mod buckets;
 pub mod counters;

@@ -3,8 +3,9 @@
 //! while its own isn't done, and `help` what it finds to do then; `local` is what only its thread
 //! touches, `shared` what all may, `submit` how work comes in from outside, `wake` who is told of it,
 //! `whereabouts` where the workers are, `facts` what they say of themselves, `timing` how long tasks take, by stamps from `stamp`, `span` what `tracing` is told, `outcome` what of tasks that fail, `record` what they write down of what they do, `guest` workers that the
-//! pool didn't start, `replace` who takes the place of those who block, `staff` who comes and who goes, and `tidy` what they give back when memory runs out.
+//! pool didn't start, `replace` who takes the place of those who block, `staff` who comes and who goes, and `tidy` what they give back when memory runs out. `alarm` has the alerts.
 
+pub mod alarm;
 pub mod arrivals;
 mod bench;
 pub mod blocked;

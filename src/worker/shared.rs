@@ -17,6 +17,7 @@ use crate::telemetry::counters::WorkerCounters;
 use crate::telemetry::labels::Labels;
 use crate::telemetry::readings::Readings;
 use crate::telemetry::unavailable::{Fact, Unavailable};
+use crate::worker::alarm::Alarm;
 use crate::worker::handlers::{Handlers, Recording};
 use crate::worker::local::{Deques, Local};
 use crate::worker::remote::Remote;
@@ -122,6 +123,7 @@ pub struct Shared {
     /// By what the workers' health is judged.
     pub rules: HealthRules,
     pub labels: Labels,
+    pub alarm: Alarm,
     /// Set before the first worker begins, if what they do is recorded.
     pub recording: OnceLock<Recording>,
     pub readings: Fact<Readings>,
@@ -180,6 +182,7 @@ impl Shared {
             one_in,
             rules,
             labels: Labels::new(),
+            alarm: Alarm::default(),
             recording: OnceLock::new(),
             readings,
             check_wanted: statistic::AtomicU64::new(0),

@@ -18,13 +18,14 @@
 mod told {
     use crate::job::Payload;
     use crate::sync::panicking;
+    use crate::telemetry::alert::{Alert, Severity};
     use std::cell::{Cell, RefCell};
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::time::Duration;
     use tracing::field::Empty;
     use tracing::level_filters::LevelFilter;
     use tracing::span::EnteredSpan;
-    use tracing::{Level, Span, debug, error, info, span};
+    use tracing::{Level, Span, debug, error, info, span, warn};
 
     const OK: &str = "ok";
     const FAILED: &str = "failed";
@@ -157,11 +158,23 @@ mod told {
     pub fn benched(spare: usize) {
         tell(|| info!(target: "filch::worker", worker = spare, "a spare gave up its seat"));
     }
+
+    pub fn alert(alert: &Alert) {
+        let Alert { id, value, threshold, message, .. } = alert;
+        tell(|| match alert.severity {
+            _ if alert.resolved.is_some() => {
+                info!(target: "filch::alert", id, value, threshold, "over: {message}");
+            }
+            Severity::Warning => warn!(target: "filch::alert", id, value, threshold, "{message}"),
+            Severity::Critical => error!(target: "filch::alert", id, value, threshold, "{message}"),
+        });
+    }
 }
 
 #[cfg(not(feature = "tracing"))]
 mod told {
     use crate::job::Payload;
+    use crate::telemetry::alert::Alert;
     use std::time::Duration;
 
     #[derive(Debug)]
@@ -199,6 +212,7 @@ mod told {
     pub fn stopped(_: usize) {}
     pub fn seated(_: usize) {}
     pub fn benched(_: usize) {}
+    pub fn alert(_: &Alert) {}
 }
 
 pub use told::*;

@@ -1,0 +1,217 @@
+//! What the alert rules say of what has been read, and who is told.
+
+use crate::governor::due::Due;
+use crate::governor::hooks::Hooks;
+use crate::governor::staffing::Known;
+use crate::monitor::monitoring::Monitoring;
+use crate::policy::alert::{AlertState, Change, Outcome};
+use crate::policy::alert_rules::AlertRules;
+use crate::telemetry::activity::Status;
+use crate::telemetry::alert::{Alert, AlertKind, Severity};
+use crate::telemetry::buckets::Tally;
+use crate::telemetry::health::Vitals;
+use crate::telemetry::history::Key;
+use crate::telemetry::latency::Latency;
+use crate::telemetry::machine::Mount;
+use crate::telemetry::unavailable::{Fact, Unavailable};
+use crate::telemetry::work::Thread;
+use crate::worker::shared::Shared;
+use crate::worker::span;
+use std::time::{Duration, SystemTime};
+
+/// What the governor has read last.
+pub struct Seen<'s> {
+    pub known: Known,
+    pub mounts: &'s [(Key, Mount)],
+    pub health: &'s [(Key, Vitals)],
+    pub threads: &'s [(Key, Thread)],
+}
+
+pub struct Evaluation {
+    rules: AlertRules,
+    pub due: Due,
+    watched: Vec<Watched>,
+    values: Vec<(AlertKind, usize, Fact<f64>)>,
+    mounts: Vec<String>,
+    /// Queue waits as of this time and the last.
+    waits: [Tally; 2],
+    tasks: u64,
+    failures: u64,
+    runs: Vec<Run>,
+}
+
+/// A rule, and what it watches: the number of a mount or worker, or 0.
+struct Watched {
+    kind: AlertKind,
+    resource: usize,
+    state: AlertState,
+    alert: Option<u64>,
+}
+
+/// How long a worker has been in one task.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    tasks: u64,
+    since: Duration,
+}
+
+/// Of its CPU: one that uses less waits for something.
+const COMPUTES: f64 = 0.1;
+
+impl Evaluation {
+    pub fn new(monitoring: &Monitoring) -> Self {
+        let mounts = monitoring.mounts.iter().map(|mount| mount.display().to_string());
+        Self {
+            rules: monitoring.alerts.clone(),
+            due: Due::at_once(monitoring.evaluations),
+            watched: Vec::new(),
+            values: Vec::new(),
+            mounts: mounts.collect(),
+            waits: [Tally::new(), Tally::new()],
+            tasks: 0,
+            failures: 0,
+            runs: Vec::new(),
+        }
+    }
+
+    /// Looks at every rule. Allocates nothing unless something happens.
+    pub fn evaluate(&mut self, now: Duration, pool: &Shared, seen: &Seen<'_>, hooks: &Hooks) {
+        self.gather(now, pool, seen);
+        for at in 0..self.values.len() {
+            let (kind, resource, value) = self.values[at];
+            self.step(now, kind, resource, value, pool, hooks);
+        }
+    }
+
+    fn gather(&mut self, now: Duration, pool: &Shared, seen: &Seen<'_>) {
+        let Known { cpu, memory, network, throttled, .. } = seen.known;
+        let waits = self.queue_wait(pool);
+        let errors = self.error_rate(pool);
+        let workers = pool.num_threads().max(1);
+        self.values.clear();
+        self.values.extend([
+            (AlertKind::Cpu, 0, cpu),
+            (AlertKind::Memory, 0, memory),
+            (AlertKind::Network, 0, network),
+            (AlertKind::Throttled, 0, throttled),
+            (AlertKind::QueueLength, 0, Ok(pool.queued() as f64 / workers as f64)),
+            (AlertKind::QueueWait, 0, waits),
+            (AlertKind::ErrorRate, 0, errors),
+        ]);
+        let disks = seen.mounts.iter();
+        self.values.extend(disks.map(|(key, m)| (AlertKind::Disk, key.as_number(), m.utilisation)));
+        let missing = |vitals: &Vitals| vitals.score.map(|score| 1.0 - score);
+        let health = seen.health.iter();
+        self.values.extend(health.map(|(key, v)| (AlertKind::Health, key.as_number(), missing(v))));
+        for (key, thread) in seen.threads {
+            let index = key.as_number();
+            let time = self.in_one_task(now, index, pool, thread);
+            self.values.push((AlertKind::Stall, index, time));
+        }
+    }
+
+    /// What one in a hundred of the tasks since the last time has waited longer than.
+    fn queue_wait(&mut self, pool: &Shared) -> Fact<f64> {
+        self.waits.swap(0, 1);
+        let [before, after] = &mut self.waits;
+        after.clear();
+        for worker in pool.workers() {
+            worker.latencies.buckets(Latency::QueueWait, None).for_each(|b| after.add(b));
+        }
+        let ticks = after.quantile_since(before, 0.99).ok_or(Unavailable::NotYet)?;
+        Ok(ticks * pool.clock.nanoseconds_per_tick() / 1e9)
+    }
+
+    fn error_rate(&mut self, pool: &Shared) -> Fact<f64> {
+        let counters = pool.counters();
+        let tasks = counters.tasks - std::mem::replace(&mut self.tasks, counters.tasks);
+        let failures = counters.failures - std::mem::replace(&mut self.failures, counters.failures);
+        if tasks == 0 { Err(Unavailable::NotYet) } else { Ok(failures as f64 / tasks as f64) }
+    }
+
+    /// For how many seconds a worker has been in one task, as far as has been seen.
+    fn in_one_task(
+        &mut self,
+        now: Duration,
+        index: usize,
+        pool: &Shared,
+        thread: &Thread,
+    ) -> Fact<f64> {
+        if self.runs.len() <= index {
+            self.runs.resize(index + 1, Run::default());
+        }
+        let (run, worker) = (&mut self.runs[index], pool.worker(index));
+        let tasks = worker.counters.tasks.read();
+        let computes = thread.utilisation? > COMPUTES;
+        if run.tasks != tasks || !worker.activity.is(Status::Running) || !computes {
+            *run = Run { tasks, since: now };
+        }
+        Ok(now.saturating_sub(run.since).as_secs_f64())
+    }
+
+    fn step(
+        &mut self,
+        now: Duration,
+        kind: AlertKind,
+        resource: usize,
+        value: Fact<f64>,
+        pool: &Shared,
+        hooks: &Hooks,
+    ) {
+        let Some(condition) = self.rules.condition(kind) else { return };
+        let known = self.watched.iter().position(|w| (w.kind, w.resource) == (kind, resource));
+        let at = known.unwrap_or_else(|| {
+            let (state, alert) = Default::default();
+            self.watched.push(Watched { kind, resource, state, alert });
+            self.watched.len() - 1
+        });
+        let watched = &mut self.watched[at];
+        let mut alerts = pool.alarm.alerts();
+        if let Some(alert) = watched.alert.and_then(|id| alerts.get(id)) {
+            watched.state.acknowledged = alert.acknowledged;
+        }
+        let outcome = watched.state.step(now, value, condition);
+        if outcome == Outcome::default() {
+            return;
+        }
+        let name = match kind {
+            AlertKind::Disk => self.mounts.get(resource).cloned().unwrap_or_default(),
+            AlertKind::Health | AlertKind::Stall => resource.to_string(),
+            _ => String::new(),
+        };
+        let value = value.unwrap_or(f64::NAN);
+        let describe = |alert: &mut Alert, severity: Severity| {
+            alert.severity = severity;
+            alert.value = value;
+            alert.threshold = condition.threshold(severity);
+            alert.message = kind.describe(&alert.resource, value);
+        };
+        let told = match outcome.change {
+            Some(Change::Fires(severity)) => {
+                let mut alert = Alert::new(kind, name);
+                describe(&mut alert, severity);
+                watched.alert = Some(alerts.begin(alert));
+                pool.common.alerts.bump_shared();
+                watched.alert.and_then(|id| alerts.get(id)).cloned()
+            }
+            Some(Change::Resolves) => {
+                watched.alert.take().and_then(|id| alerts.end(id, SystemTime::now()))
+            }
+            change => watched.alert.and_then(|id| alerts.get(id)).map(|alert| {
+                let escalates = change == Some(Change::Escalates);
+                let severity = if escalates { Severity::Critical } else { alert.severity };
+                alert.acknowledged &= !escalates;
+                describe(alert, severity);
+                alert.clone()
+            }),
+        };
+        drop(alerts);
+        let Some(alert) = told.filter(|_| outcome.tell) else { return };
+        span::alert(&alert);
+        pool.alarm.send(&alert, || pool.common.lost_hooks.bump_shared());
+        for listener in pool.alarm.listeners() {
+            let alert = alert.clone();
+            hooks.post(Box::new(move || listener(&alert)));
+        }
+    }
+}
