@@ -1,9 +1,9 @@
 //! A service under a load that changes, for twenty seconds, and what its pool makes of that: who comes, who
-//! goes, how long requests wait, printed as it happens.
+//! goes, how long requests wait and what alerts that raises, printed as it happens.
 //!
 //! usage: governed [SECONDS]    as many seconds for each of the four parts; default: 5
 
-use filch::{Latency, ThreadPool, ThreadPoolBuilder};
+use filch::{AlertKind, AlertRules, Latency, Monitoring, ThreadPool, ThreadPoolBuilder};
 use hdrhistogram::Histogram;
 use std::error::Error;
 use std::hint::black_box;
@@ -38,9 +38,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         // So that there is something to see in twenty seconds: the default is five minutes.
         .idle_timeout(Duration::from_millis(500))
         .min_threads(1)
-        .monitoring(filch::Monitoring::new().latency(1))
+        .monitoring(monitoring())
         .build()?;
     let start = Instant::now();
+    pool.on_alert(move |alert| {
+        println!("{:5.1}s  {:27}{alert}", start.elapsed().as_secs_f64(), "");
+    });
     let mut narrator = Narrator::new(&pool, start);
     println!("  time  workers  seats  queued  what");
     narrator.say("the pool has been built");
@@ -63,6 +66,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     pool.shutdown()?;
     Ok(())
+}
+
+/// Every task is timed, and an alert raised at once: the defaults are one in 64, and 30 seconds.
+fn monitoring() -> Monitoring {
+    let rules = AlertRules::none()
+        .rule(AlertKind::QueueWait, 0.1, 1.0)
+        .rule(AlertKind::QueueLength, 100.0, 1000.0)
+        .keep_firing_for(Duration::from_secs(1));
+    Monitoring::new().latency(1).alerts(rules).evaluations(Duration::from_millis(500))
 }
 
 /// A request: so much computing.
