@@ -45,6 +45,9 @@ fn an_alert_fires_and_is_over_and_everybody_hears_of_it() {
         (AlertKind::ErrorRate, Severity::Warning, 0.5)
     );
     assert!(alert.value > 0.5 && alert.message.contains("% of the tasks fail"), "{alert:?}");
+    let snapshot = pool.snapshot();
+    assert_eq!((snapshot.alerts.len(), snapshot.alerts[0].id), (1, alert.id));
+    assert!(snapshot.to_string().contains(&alert.message));
     assert!(!alert.acknowledged && pool.ack(alert.id) && firing(&pool)[0].acknowledged);
     fail_until(&pool, false, || firing(&pool).is_empty());
     assert!(!pool.ack(alert.id) && !pool.ack(999));

@@ -1,6 +1,8 @@
 //! Which metrics there are: what they are called, and where in a snapshot they stand.
 
+use crate::export::group::{Group, Row, all, by_name, count, counted, each, each_worker, one};
 use crate::telemetry::activity::Status;
+use crate::telemetry::alert::Severity;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::health::Vitals;
 use crate::telemetry::latency::Latency;
@@ -12,22 +14,8 @@ use crate::telemetry::work::Thread;
 use crate::telemetry::workers::{Lately, WorkerSnapshot};
 use std::time::Duration;
 
-/// Numbers of one thing, or of each of several.
-pub struct Group {
-    /// What their names begin with.
-    prefix: &'static str,
-    /// The label that tells the things apart, if there are several.
-    pub label: Option<&'static str>,
-    pub fields: &'static [Field],
-    /// The things that there are.
-    pub rows: fn(&Snapshot) -> Vec<Row>,
-}
-
-/// The label's value, and that of each field.
-pub type Row = (String, Vec<Fact<f64>>);
-
 /// All but the latencies.
-pub static GROUPS: [Group; 16] = [
+pub static GROUPS: [Group; 17] = [
     Group { prefix: "", label: None, fields: &POOL, rows: pool },
     Group {
         prefix: "",
@@ -37,6 +25,7 @@ pub static GROUPS: [Group; 16] = [
     },
     Group { prefix: "", label: Some("window"), fields: &RATES, rows: rates },
     Group { prefix: "", label: Some("status"), fields: &STATUSES, rows: statuses },
+    Group { prefix: "", label: Some("severity"), fields: &ALERTS, rows: alerts },
     Group {
         prefix: "worker",
         label: Some("worker"),
@@ -120,16 +109,16 @@ fn rates(snapshot: &Snapshot) -> Vec<Row> {
     ]
 }
 
-const STATUSES: [Field; 1] = [gauge(
-    "workers",
-    Unit::Count,
-    "Workers that have been started, spares among them, by what they are about.",
-)];
+const STATUSES: [Field; 1] =
+    [gauge("workers", Unit::Count, "Workers, spares among them, by what they are about.")];
+const ALERTS: [Field; 1] = [gauge("alerts_firing", Unit::Count, "Alerts that fire.")];
 
 fn statuses(snapshot: &Snapshot) -> Vec<Row> {
-    let count = |status| snapshot.workers.iter().filter(|worker| worker.status == status).count();
-    let row = |status| (format!("{status:?}").to_lowercase(), vec![Ok(count(status) as f64)]);
-    Status::ALL.map(row).into()
+    count(&Status::ALL, |is| snapshot.workers.iter().filter(|worker| worker.status == is).count())
+}
+
+fn alerts(snapshot: &Snapshot) -> Vec<Row> {
+    count(&Severity::ALL, |is| snapshot.alerts.iter().filter(|alert| alert.severity == is).count())
 }
 
 const WORKER: [Field; 7] = [
@@ -262,39 +251,6 @@ const fn times(
     help: &'static str,
 ) -> Times {
     Times { latency, label, field: gauge(name, Unit::Seconds, help) }
-}
-
-/// A record of one thing, or of the sum of all.
-const fn all<T: Record>(rows: fn(&Snapshot) -> Vec<Row>) -> Group {
-    Group { prefix: T::NAME, label: None, fields: T::FIELDS, rows }
-}
-
-/// A record of each of several things.
-const fn each<T: Record>(
-    prefix: &'static str,
-    label: &'static str,
-    rows: fn(&Snapshot) -> Vec<Row>,
-) -> Group {
-    Group { prefix, label: Some(label), fields: T::FIELDS, rows }
-}
-
-fn one(values: Vec<Fact<f64>>) -> Vec<Row> {
-    vec![(String::new(), values)]
-}
-
-fn by_name<K, T: Record>(rows: &[(K, T)], name: impl Fn(&K) -> String) -> Vec<Row> {
-    rows.iter().map(|(key, row)| (name(key), row.values())).collect()
-}
-
-fn each_worker(
-    snapshot: &Snapshot,
-    values: impl Fn(&WorkerSnapshot) -> Vec<Fact<f64>>,
-) -> Vec<Row> {
-    snapshot.workers.iter().map(|worker| (worker.index.to_string(), values(worker))).collect()
-}
-
-fn counted(counters: &Counters) -> Vec<Fact<f64>> {
-    counters.values().into_iter().map(|count| Ok(count as f64)).collect()
 }
 
 #[cfg(all(test, not(loom), not(miri)))]

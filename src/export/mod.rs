@@ -3,5 +3,7 @@
 #[cfg(feature = "metrics")]
 pub mod catalogue;
 #[cfg(feature = "metrics")]
+mod group;
+#[cfg(feature = "metrics")]
 pub mod publisher;
 pub mod trace;

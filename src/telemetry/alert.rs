@@ -14,6 +14,11 @@ pub enum Severity {
     Critical,
 }
 
+#[cfg(feature = "metrics")]
+impl Severity {
+    pub(crate) const ALL: [Self; 2] = [Self::Warning, Self::Critical];
+}
+
 /// What an alert is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

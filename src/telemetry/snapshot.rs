@@ -1,5 +1,6 @@
 //! What is known of a pool and its machine at one time, for people and programs to read.
 
+use crate::telemetry::alert::Alert;
 use crate::telemetry::health::Vitals;
 use crate::telemetry::history::{At, Key, Taken};
 use crate::telemetry::latency::LatencySnapshot;
@@ -66,6 +67,8 @@ pub struct Snapshot {
     pub workers: Vec<WorkerSnapshot>,
     /// How long tasks take, and workers to wake.
     pub latency: LatencySnapshot,
+    /// The alerts that fire, the oldest first.
+    pub alerts: Vec<Alert>,
     /// Readings of the pool.
     pub work: Section<Work>,
     /// The CPUs.
@@ -121,6 +124,7 @@ impl Snapshot {
             pool,
             workers,
             latency,
+            alerts: Vec::new(),
             work: clock.section(readings),
             cpu: clock.section(readings),
             cores: keyed(cores, Key::as_number),
@@ -191,6 +195,7 @@ impl fmt::Display for Snapshot {
         write!(f, "{}", self.pool)?;
         self.workers.iter().try_for_each(|worker| write!(f, "{worker}"))?;
         write!(f, "{}", self.latency)?;
+        self.alerts.iter().try_for_each(|alert| writeln!(f, "{alert}"))?;
         self.work.write(f)?;
         self.cpu.write(f)?;
         for (number, core) in &self.cores {
