@@ -50,6 +50,11 @@ impl Pool {
         self.seats.leave();
         self.last_look();
     }
+
+    fn block_for_a_while(&self) {
+        self.block();
+        self.seats.come_back();
+    }
 }
 
 fn is_seated(pool: &Pool, worker: usize) -> bool {
@@ -114,14 +119,7 @@ fn there_are_no_more_workers_than_seats_after_a_job() {
     check(|| {
         let pool = Pool::new();
         pool.work.store(true, Ordering::Relaxed);
-        let pool = beside(
-            pool,
-            |pool| {
-                pool.block();
-                pool.seats.come_back();
-            },
-            |_| {},
-        );
+        let pool = beside(pool, Pool::block_for_a_while, |_| {});
         assert_eq!(pool.started.load(SeqCst), 1);
         assert!(pool.seats.sit_out_if_crowded(SPARE));
         assert!(!pool.seats.sit_out_if_crowded(SPARE), "the worker itself holds the seat");
@@ -148,10 +146,7 @@ fn a_spare_without_a_thread_leaves_the_seat_free_and_is_tried_again_later() {
 #[test]
 fn a_worker_that_comes_back_meets_the_spare_that_takes_its_seat() {
     check(|| {
-        let pool = beside(Pool::new(), Pool::publish, |pool| {
-            pool.block();
-            pool.seats.come_back();
-        });
+        let pool = beside(Pool::new(), Pool::publish, Pool::block_for_a_while);
         // Else the worker itself finds the work.
         if pool.started.load(SeqCst) == 1 {
             assert!(pool.seats.sit_out_if_crowded(SPARE), "two run on one seat");
@@ -179,14 +174,8 @@ fn there_are_no_more_workers_than_seats_after_a_pool_has_got_smaller() {
         let mut pool = Pool::new();
         pool.seats = Seats::new(2, 3);
         pool.work.store(true, Ordering::Relaxed);
-        let pool = beside(
-            pool,
-            |pool| {
-                pool.block();
-                pool.seats.come_back();
-            },
-            |pool| pool.seats.resize(1, [1, 0], |_, _| ()),
-        );
+        let pool =
+            beside(pool, Pool::block_for_a_while, |pool| pool.seats.resize(1, [1, 0], |_, _| ()));
         // Worker 1 and perhaps a spare.
         let gone = [1, 2].map(|worker| pool.seats.sit_out_if_crowded(worker));
         assert_eq!(gone.iter().filter(|&&gone| gone).count(), 1 + pool.started.load(SeqCst));

@@ -4,6 +4,7 @@ use crate::governor::due::Due;
 use crate::governor::hooks::Hooks;
 use crate::governor::staffing::Known;
 use crate::monitor::monitoring::Monitoring;
+use crate::monitor::rate::share;
 use crate::policy::alert::{AlertState, Change, Outcome};
 use crate::policy::alert_rules::AlertRules;
 use crate::telemetry::activity::Status;
@@ -108,6 +109,12 @@ impl Evaluation {
             let time = self.in_one_task(now, index, pool, thread);
             self.values.push((AlertKind::Stall, index, time));
         }
+        // A worker that has left, a disk that is gone: what was found of it is over some time.
+        for Watched { kind, resource, .. } in &self.watched {
+            if !self.values.iter().any(|value| (value.0, value.1) == (*kind, *resource)) {
+                self.values.push((*kind, *resource, Err(Unavailable::Missing)));
+            }
+        }
     }
 
     /// What one in a hundred of the tasks since the last time has waited longer than.
@@ -124,9 +131,11 @@ impl Evaluation {
 
     fn error_rate(&mut self, pool: &Shared) -> Fact<f64> {
         let counters = pool.counters();
-        let tasks = counters.tasks - std::mem::replace(&mut self.tasks, counters.tasks);
-        let failures = counters.failures - std::mem::replace(&mut self.failures, counters.failures);
-        if tasks == 0 { Err(Unavailable::NotYet) } else { Ok(failures as f64 / tasks as f64) }
+        let grown = |last: &mut u64, now: u64| now.saturating_sub(std::mem::replace(last, now));
+        let tasks = grown(&mut self.tasks, counters.tasks);
+        let failures = grown(&mut self.failures, counters.failures);
+        // A failure is counted before its task.
+        if tasks == 0 { Err(Unavailable::NotYet) } else { Ok(share(failures, tasks).min(1.0)) }
     }
 
     /// For how many seconds a worker has been in one task, as far as has been seen.
@@ -213,5 +222,42 @@ impl Evaluation {
             let alert = alert.clone();
             hooks.post(Box::new(move || listener(&alert)));
         }
+    }
+}
+
+#[cfg(all(test, not(loom), not(miri)))]
+mod tests {
+    use super::{Evaluation, Seen};
+    use crate::governor::hooks::Hooks;
+    use crate::governor::staffing::Known;
+    use crate::monitor::monitoring::Monitoring;
+    use crate::policy::wait::WaitPolicy;
+    use crate::telemetry::health::Vitals;
+    use crate::telemetry::history::Key;
+    use crate::telemetry::record::Record;
+    use crate::telemetry::unavailable::Unavailable;
+    use crate::worker::handlers::Handlers;
+    use crate::worker::local::Deques;
+    use crate::worker::shared::{Insight, Shared};
+    use crate::worker::watch::Watch;
+    use std::time::Duration;
+
+    #[test]
+    fn an_alert_about_a_worker_is_over_when_the_worker_is_gone() {
+        let (watch, handlers) = (Watch::new(None), Handlers::default());
+        let (policy, insight) = (WaitPolicy::default(), Insight::default());
+        let pool = Shared::new(&[Deques::default()], 1, policy, watch, handlers, insight);
+        let (mut evaluation, hooks) = (Evaluation::new(&Monitoring::new()), Hooks::new());
+        let mut evaluate = |minute: u64, health: &[(Key, Vitals)]| {
+            let known = Known::default();
+            let seen = Seen { known, mounts: &[], health, threads: &[] };
+            evaluation.evaluate(Duration::from_secs(60 * minute), &pool, &seen, &hooks);
+            pool.alarm.alerts().firing.len()
+        };
+        let ill = Vitals { score: Ok(0.1), ..Vitals::unavailable(Unavailable::NotYet) };
+        assert_eq!(evaluate(0, &[(Key::number(0), ill)]), 1);
+        assert_eq!(evaluate(1, &[]), 1, "not yet");
+        assert_eq!(evaluate(2, &[]), 0);
+        assert!(pool.alarm.alerts().all()[0].resolved.is_some());
     }
 }

@@ -198,13 +198,10 @@ impl Staffing {
         self.members.clear();
         let mut at_rest = true;
         for (index, worker) in pool.roster() {
-            let seen = worker.seen(now);
-            let parked = seen.status == Status::Parked;
-            at_rest &= parked || seen.status == Status::Stopped;
+            at_rest &= matches!(worker.seen(now).status, Status::Parked | Status::Stopped);
             if worker.regular && pool.guest.get() != Some(&index) && !worker.presence.is_lent() {
-                let idle = if parked { now.saturating_sub(seen.since) } else { Duration::ZERO };
                 let health = self.health.get(index).copied().unwrap_or_default().score;
-                self.members.push(Member { index, health, idle });
+                self.members.push(Member { index, health, idle: worker.idle(now) });
             }
         }
         rank(&mut self.members);

@@ -4,7 +4,6 @@ use crate::error::{Error, Kind};
 use crate::policy::scaling::{Bounds, Elasticity, Member, ScalingPolicy, rank};
 use crate::pool::builder::ThreadPoolBuilder;
 use crate::pool::thread_pool::ThreadPool;
-use crate::telemetry::activity::Status;
 use crate::worker::shared::Shared;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -164,12 +163,7 @@ fn leaving_order(shared: &Shared) -> Vec<usize> {
     let regulars = shared.regulars.iter().enumerate();
     let leaving = regulars.filter(|&(index, _)| shared.guest.get() != Some(&index));
     let mut members: Vec<_> = leaving
-        .map(|(index, worker)| {
-            let seen = worker.seen(now);
-            let parked = seen.status == Status::Parked;
-            let idle = if parked { now.saturating_sub(seen.since) } else { Duration::ZERO };
-            Member { index, health: health(index), idle }
-        })
+        .map(|(index, worker)| Member { index, health: health(index), idle: worker.idle(now) })
         .collect();
     rank(&mut members);
     members.into_iter().map(|member| member.index).collect()

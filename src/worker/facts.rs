@@ -21,6 +21,13 @@ impl Remote {
         seen
     }
 
+    /// For how long it has had nothing to do.
+    pub fn idle(&self, now: Duration) -> Duration {
+        let seen = self.seen(now);
+        let parked = seen.status == Status::Parked;
+        if parked { now.saturating_sub(seen.since) } else { Duration::ZERO }
+    }
+
     /// What it has done.
     pub fn counted(&self) -> Counters {
         let mut counters = Counters { joins: self.lane.pushes(), ..Counters::default() };
