@@ -151,8 +151,8 @@ impl Governor {
         let Some(pool) = pool else { return next };
         if self.staffing.due.is(now) || pool.has_called_governor() {
             self.known.memory_short = self.relief.is_due();
-            let (allowance, times) = (self.cpu.allowance(stay), [now, pool.clock.elapsed(), next]);
-            self.staffing.step(times, pool, allowance, self.known);
+            let (cpu, times) = (&mut self.cpu, [now, pool.clock.elapsed(), next]);
+            self.staffing.step(times, pool, || cpu.allowance(stay), self.known);
         }
         let next = next.min(self.staffing.due.at);
         if self.alerts.due.is(now) {

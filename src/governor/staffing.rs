@@ -143,13 +143,15 @@ impl Staffing {
         &mut self,
         [now, clock, next]: [Duration; 3],
         pool: &Shared,
-        allowance: Allowance,
+        allowance: impl FnOnce() -> Allowance,
         known: Known,
     ) {
         let elasticity = pool.elasticity();
         let at_rest = self.survey(pool, clock);
         let (mut min, mut slack) = (elasticity.bounds.min, false);
         if elasticity.policy == ScalingPolicy::Adaptive {
+            // Not for a pool that doesn't ask: these are files.
+            let allowance = allowance();
             let usable = self.usable(&elasticity, allowance);
             min = elasticity.bounds.within(usable).min;
             let load = Load {
@@ -301,7 +303,7 @@ mod tests {
         Allowance { cpus: None, throttled: Err(Unavailable::Unlimited), own: false };
 
     fn step(staffing: &mut Staffing, pool: &Shared, at: Duration) {
-        staffing.step([at, at, Duration::MAX], pool, UNLIMITED, Known::default());
+        staffing.step([at, at, Duration::MAX], pool, || UNLIMITED, Known::default());
     }
 
     /// Everybody runs from the start.
@@ -388,7 +390,7 @@ mod tests {
             step(&mut staffing, &pool, SECOND);
             let known = Known { pressure: Ok(0.9), ..Known::default() };
             let times = [SECOND * 10, SECOND * 10, Duration::MAX];
-            staffing.step(times, &pool, Allowance { own, ..UNLIMITED }, known);
+            staffing.step(times, &pool, || Allowance { own, ..UNLIMITED }, known);
             assert_eq!(pool.seats.count(), seats);
         }
     }
@@ -401,7 +403,7 @@ mod tests {
         staffing.checked(&[(Key::number(2), ill)]);
         step(&mut staffing, &pool, SECOND);
         let known = Known { run_delay: Ok(0.9), ..Known::default() };
-        staffing.step([SECOND * 10, SECOND * 10, Duration::MAX], &pool, UNLIMITED, known);
+        staffing.step([SECOND * 10, SECOND * 10, Duration::MAX], &pool, || UNLIMITED, known);
         assert_eq!((settled(&pool), pool.seats.count()), (vec![0, 1, 3], 3));
         assert_eq!(pool.strain(), Some(Strain::RunDelay));
     }
