@@ -173,7 +173,7 @@ impl Governor {
             return next;
         }
         if self.balance.is(now) {
-            pool.victims.rebalance(self.health.candidates());
+            pool.victims.rebalance(self.health.candidates(), self.health.task());
         }
         next.min(self.balance.at)
     }

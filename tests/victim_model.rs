@@ -11,7 +11,7 @@ type Time = u64;
 const TASK: Time = 200;
 const WAKE: Time = 5;
 const STEAL: Time = 1;
-/// As `worker/choice.rs`.
+/// As `worker/victims.rs`.
 const LEAVES: Time = 1000;
 /// A task in so many that come from outside makes as many more where it runs.
 const FORK: usize = 8;
@@ -36,7 +36,9 @@ struct Worker {
     slowness: u64,
     asleep: bool,
     busy: bool,
-    leaves_since: Option<Time>,
+    /// Since when it has left work to others that have done nothing meanwhile, and what they had done by then.
+    leaves_since: Option<(Time, usize)>,
+    done: usize,
     next_victim: usize,
 }
 
@@ -58,6 +60,7 @@ impl Model {
             asleep: true,
             busy: false,
             leaves_since: None,
+            done: 0,
             next_victim: index + 1,
         };
         let workers = (0..workers).map(worker).collect();
@@ -133,15 +136,19 @@ impl Model {
     }
 
     fn look(&mut self, now: Time, me: usize) {
-        self.workers[me].busy = false;
+        let worker = &mut self.workers[me];
+        worker.done += usize::from(std::mem::take(&mut worker.busy));
         let takes = self.policy.take(&self.candidate(me));
         if !takes && self.workers[me].queue.is_empty() && self.has_work() {
-            let since = *self.workers[me].leaves_since.get_or_insert(now);
             let others = |model: &Self, i: usize| model.policy.take(&model.candidate(i));
             self.wake(now, others);
             let waiting: usize = self.outside.len()
                 + self.workers.iter().map(|worker| worker.queue.len()).sum::<usize>();
-            let willing = (0..self.workers.len()).filter(|&i| others(self, i)).count();
+            let willing = || (0..self.workers.len()).filter(|&i| others(self, i));
+            let done = willing().map(|i| self.workers[i].done).sum();
+            let willing = willing().count();
+            let since = self.workers[me].leaves_since.filter(|since| since.1 == done);
+            let (since, _) = *self.workers[me].leaves_since.insert(since.unwrap_or((now, done)));
             if now - since < LEAVES && waiting <= willing {
                 return self.at(now + LEAVES / 4, Event::Look(me));
             }

@@ -220,3 +220,30 @@ fn policies_are_switched_while_all_work() {
         assert_eq!(sum.load(Ordering::Relaxed), 20);
     }
 }
+
+/// It is woken first, and looks at what comes from outside first: both are no reason to take it.
+#[test]
+fn a_worker_that_was_woken_leaves_work_to_others_all_the_same() {
+    struct Lured;
+    impl ChooseVictim for Lured {
+        fn steal_from(&self, _: &[Candidate]) -> usize {
+            0
+        }
+
+        fn wake(&self, sleeper: &Candidate) -> u8 {
+            u8::from(sleeper.worker != 0)
+        }
+
+        fn take(&self, worker: &Candidate) -> bool {
+            worker.worker != 0
+        }
+    }
+    let pool = Pool::from(builder(2).victim_policy(VictimPolicy::Custom(Arc::new(Lured))));
+    let ran_by = |_| {
+        wait_until(|| asleep(&pool) == 2);
+        pool.spawn_handle(index).join().unwrap()
+    };
+    let taken = (0..50).map(ran_by).filter(|&worker| worker == 0).count();
+    // Some, where the other doesn't get a CPU for a moment.
+    assert!(taken < 25, "{taken} of 50");
+}

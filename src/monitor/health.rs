@@ -19,6 +19,8 @@ pub struct HealthMonitor {
     rows: Vec<(Key, Vitals)>,
     /// Of tasks' response times, in ticks: for the median.
     means: Vec<f64>,
+    /// How long a task takes: the median of the means.
+    task: Duration,
 }
 
 /// What a worker was like at the last check.
@@ -33,9 +35,13 @@ struct Patient {
     failures: Growth,
     responses: Growth,
     response_time: Growth,
-    /// Of its response times since then, if there were any.
+    /// Of its response times when there were some last, and when that was.
     mean: Option<f64>,
+    timed: Duration,
 }
+
+/// For so long a worker that is given no tasks is thought to be as slow as it was. Then it is tried again.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 impl HealthMonitor {
     /// Looks at the workers whose threads these are.
@@ -60,7 +66,11 @@ impl HealthMonitor {
             self.means.extend(patient.mean);
         }
         self.means.sort_unstable_by(f64::total_cmp);
-        let median = self.means.get(self.means.len() / 2).copied().filter(|&median| median > 0.0);
+        // Of an even number the lower one: of two workers the slow one isn't the measure.
+        let middle = self.means.len().saturating_sub(1) / 2;
+        let median = self.means.get(middle).copied().filter(|&median| median > 0.0);
+        let nanoseconds = median.unwrap_or(0.0) * shared.clock.nanoseconds_per_tick();
+        self.task = Duration::from_nanos(nanoseconds as u64);
         for (key, vitals) in &mut self.rows {
             let mean = self.workers[key.as_number()].mean;
             let slowness = mean.zip(median).map(|(mean, median)| mean / median);
@@ -75,6 +85,11 @@ impl HealthMonitor {
     /// What was found at the last check.
     pub fn scores(&self) -> &[(Key, Vitals)] {
         &self.rows
+    }
+
+    /// How long a task took when tasks were timed last; zero if none has been.
+    pub fn task(&self) -> Duration {
+        self.task
     }
 
     /// What was found at the last check, by index.
@@ -124,7 +139,11 @@ impl Patient {
         let (count, time) = worker.latencies.responses();
         let (count, time) = (self.responses.by(at, Ok(count)), self.response_time.by(at, Ok(time)));
         let mean = |count: Grown| Some(time.ok()?.by as f64 / count.by as f64);
-        self.mean = count.ok().filter(|count| count.by > 0).and_then(mean);
+        if let Some(mean) = count.ok().filter(|count| count.by > 0).and_then(mean) {
+            (self.mean, self.timed) = (Some(mean), at);
+        } else if at.saturating_sub(self.timed) > REMEMBERED {
+            self.mean = None;
+        }
         vitals
     }
 }

@@ -12,14 +12,12 @@ use crate::worker::remote::Remote;
 use crate::worker::shared::Shared;
 use crate::worker::victims::Table;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// So many are looked at for a choice: all if there are no more, else [`SAMPLE`].
 const FEW: usize = 4;
 /// Two at random are hardly worse than all (Mitzenmacher 2001), and cost the same however many there are.
 const SAMPLE: usize = 2;
-/// For how long a worker leaves work to others.
-const LEAVES: Duration = Duration::from_millis(1);
 
 fn loaded(table: &Table, remote: &Remote) -> Candidate {
     let hides = usize::from(remote.lane.has_hidden());
@@ -47,6 +45,24 @@ impl Shared {
         let class = |table: &Table, worker| table.policy.wake(&table.candidate(worker));
         let woken = self.ask(|table| self.idle.wake_one_by(|worker| class(table, worker)));
         woken.unwrap_or_else(|| self.idle.wake_one())
+    }
+
+    /// For a publisher that relies on so many who search: wakes one who takes what waits if all of them may be such
+    /// that leave it to others, or have been woken and don't get a CPU.
+    #[cold]
+    pub(super) fn wake_beside(&self, searching: usize) {
+        let leave = (0..self.regulars.len()).filter(|&worker| !self.takes(worker)).count();
+        if searching <= leave
+            && let Some(worker) = self.idle.wake_one_of(|worker| self.takes(worker))
+        {
+            self.unpark(worker);
+        }
+    }
+
+    /// Whether this worker takes what waits for anybody.
+    pub(super) fn takes(&self, worker: usize) -> bool {
+        let takes = |table: &Table| table.policy.take(&table.candidate(worker));
+        self.victims.is_simple() || self.ask(takes).unwrap_or(true)
     }
 
     /// The worker that a task is to go to alone.
@@ -121,31 +137,43 @@ impl Local {
         choice.flatten().unwrap_or_else(|| self.next_in_turn())
     }
 
-    /// For one that has nothing of its own to do: whether it is to take what waits for anybody. If not, those
-    /// idle have been told, and had a moment's time.
+    /// For one that has nothing of its own to do: whether it has left what waits for anybody to others, having told
+    /// those idle. Else it is to take of it.
     #[inline]
-    pub(super) fn leave_to_others(&self) {
-        if !self.shared.victims.is_simple() {
-            self.leave_for_a_moment();
-        }
+    pub(super) fn leaves_to_others(&self) -> bool {
+        !self.shared.victims.is_simple() && self.leaves_for_a_moment()
     }
 
     #[cold]
-    fn leave_for_a_moment(&self) {
+    fn leaves_for_a_moment(&self) -> bool {
         let shared = &self.shared;
-        let takes = |worker| shared.ask(|table| table.policy.take(&table.candidate(worker)));
-        if cfg!(loom) || takes(self.index) != Some(false) {
-            return;
+        if cfg!(loom) || shared.takes(self.index) {
+            return false;
         }
-        let willing = |&worker: &usize| takes(worker) == Some(true);
-        let others = (0..shared.regulars.len()).filter(willing).count();
-        let since = Instant::now();
-        // More than one for each of them would wait longer for the second than for us.
-        while (1..=others).contains(&shared.waiting()) && since.elapsed() < LEAVES {
-            if let Some(worker) = shared.idle.wake_one_of(|worker| willing(&worker)) {
+        let workers = shared.regulars.iter().enumerate();
+        let others = || workers.clone().filter(|&(index, _)| shared.takes(index));
+        let moment = shared.victims.with(|table| table.moment);
+        let done = || others().map(|(_, worker)| worker.counters.tasks.read()).sum::<u64>();
+        let (mut last, mut since, mut left) = (done(), Instant::now(), false);
+        // If nothing waits at first, there may still be hidden frames.
+        while (left || shared.waiting() > 0) && self.remote().inbox.is_empty() {
+            let (waiting, now) = (shared.waiting(), done());
+            if waiting == 0 {
+                return true;
+            }
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            // More than one for each of them, and the later ones wait longer than for us.
+            if waiting > others().count() || since.elapsed() > moment {
+                return false;
+            }
+            if let Some(worker) = shared.idle.wake_one_of(|worker| shared.takes(worker)) {
                 shared.unpark(worker);
             }
-            park_timeout(LEAVES / 8);
+            park_timeout(moment / 8);
+            left = true;
         }
+        left
     }
 }

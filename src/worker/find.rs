@@ -14,15 +14,16 @@ impl Local {
     /// from outside, which are short; then other workers' jobs, oldest first; then new work.
     pub fn find(&self) -> Option<Job> {
         if self.turn.is_outsiders() {
-            if let Some(job) = self.find_outside() {
+            // One with nothing else to do needn't take turns, and may have to leave this to others.
+            let is_bound = self.has_pending() || self.shared.takes(self.index);
+            if is_bound && let Some(job) = self.find_outside() {
                 return Some(job);
             }
             self.turn.end();
         }
-        self.find_own().or_else(|| self.remote().inbox.steal().map(Job::Task)).or_else(|| {
-            self.leave_to_others();
-            self.find_elsewhere()
-        })
+        self.find_own()
+            .or_else(|| self.remote().inbox.steal().map(Job::Task))
+            .or_else(|| if self.leaves_to_others() { None } else { self.find_elsewhere() })
     }
 
     fn find_elsewhere(&self) -> Option<Job> {

@@ -30,7 +30,8 @@ impl Local {
         // At most half of the workers search: more find no more, and get in the way.
         let crowded = 2 * (idle.searching() + 1) > self.shared.regulars.len().max(2);
         idle.start_searching();
-        let looks = !crowded || idleness.is_patient();
+        // Nor one that leaves to others what it may find.
+        let looks = (!crowded || idleness.is_patient()) && self.shared.takes(self.index);
         self.search(if looks { idleness.ladder() } else { Ladder::short() })
     }
 

@@ -5,6 +5,7 @@ use crate::policy::victim::{Candidate, VictimPolicy};
 use crate::primitive::epoch_cell::EpochCell;
 use crate::sync::statistic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 pub struct Victims {
     /// Whether all are alike, so that nobody needs the table.
@@ -21,7 +22,14 @@ pub struct Table {
     pub policy: VictimPolicy,
     /// By index; no load. Those beyond are as new.
     known: Box<[Candidate]>,
+    /// For how long a worker leaves work to others.
+    pub moment: Duration,
 }
+
+/// The least and the most of that. It is some times as long as a task takes, so that a healthy worker can end the
+/// one that it has begun and take what waits; but it must cost little where one task is much longer than others.
+const MOMENTS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
+const TASKS: u32 = 4;
 
 impl Table {
     /// Its load not looked at.
@@ -34,7 +42,7 @@ impl Victims {
     pub fn new(policy: VictimPolicy) -> Self {
         Self {
             simple: AtomicU32::new(policy.is_simple().into()),
-            table: EpochCell::new(Table { policy, known: Box::default() }),
+            table: EpochCell::new(Table { policy, known: Box::default(), moment: MOMENTS[0] }),
             replacing: Mutex::new(()),
             turn: AtomicU32::new(0),
         }
@@ -53,9 +61,13 @@ impl Victims {
         self.replace(|table| table.policy = policy);
     }
 
-    /// What is known of the workers by now, by index.
-    pub fn rebalance(&self, known: Box<[Candidate]>) {
-        self.replace(|table| table.known = known);
+    /// What is known of the workers by now, by index, and how long a task takes.
+    pub fn rebalance(&self, known: Box<[Candidate]>, task: Duration) {
+        let [least, most] = MOMENTS;
+        self.replace(|table| {
+            table.known = known;
+            table.moment = task.saturating_mul(TASKS).clamp(least, most);
+        });
     }
 
     fn replace(&self, change: impl FnOnce(&mut Table)) {

@@ -44,7 +44,13 @@ impl Shared {
                 self.unpark(worker);
                 true
             }
-            None => self.idle.searching() > 0,
+            None => {
+                let searching = self.idle.searching();
+                if searching > 0 && !self.victims.is_simple() {
+                    self.wake_beside(searching);
+                }
+                searching > 0
+            }
         }
     }
 
