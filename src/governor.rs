@@ -4,6 +4,7 @@ mod alerts;
 mod due;
 mod herald;
 mod hooks;
+mod known;
 mod shortage;
 mod staffing;
 #[cfg(all(any(test, fuzzing), not(loom), not(miri)))]
@@ -12,8 +13,9 @@ pub mod watched;
 use crate::governor::alerts::{Evaluation, Seen};
 use crate::governor::due::Due;
 use crate::governor::hooks::Hooks;
+use crate::governor::known::Known;
 use crate::governor::shortage::Relief;
-use crate::governor::staffing::{Known, Staffing};
+use crate::governor::staffing::Staffing;
 use crate::monitor::cgroup::Membership;
 use crate::monitor::cpu::CpuMonitor;
 use crate::monitor::disk::DiskMonitor;
@@ -24,6 +26,7 @@ use crate::monitor::monitoring::Monitoring;
 use crate::monitor::network::NetworkMonitor;
 use crate::monitor::threads::ThreadsMonitor;
 use crate::monitor::work::{self, WorkMonitor};
+use crate::policy::alert_rules::AlertAction;
 use crate::sync::park_timeout;
 use crate::telemetry::counters::Count;
 use crate::telemetry::readings::Readings;
@@ -48,7 +51,6 @@ pub struct Governor {
     checked: Duration,
     /// For what the victim policy is told.
     balance: Due,
-    memory_in_use: Fact<f64>,
     relief: Relief,
     hooks: Hooks,
     alerts: Evaluation,
@@ -78,7 +80,6 @@ impl Governor {
             checks: Due::at_once(monitoring.health_checks),
             checked: Duration::ZERO,
             balance: Due::at_once(monitoring.load_checks),
-            memory_in_use: Err(Unavailable::NotYet),
             relief: Relief::new(monitoring.max_memory),
             hooks: Hooks::new(),
             alerts: Evaluation::new(monitoring),
@@ -107,6 +108,7 @@ impl Governor {
             readings.cpu.push(now, &cpu);
             readings.cores.put(now, self.cpu.cores());
             self.known.pressure = cpu.group_pressure_some;
+            self.known.cpu_pressure = cpu.group_pressure_some.or(cpu.pressure_some);
             (self.known.cpu, self.known.throttled) = (cpu.system_utilisation, cpu.throttled);
             if let Some(pool) = pool {
                 let work = self.work.read(now, pool);
@@ -116,9 +118,10 @@ impl Governor {
         }
         if memory.is(now) {
             let memory = self.memory.read(now, stay, usage);
-            self.memory_in_use = memory.limit_utilisation.or(memory.utilisation);
+            self.known.memory = memory.limit_utilisation.or(memory.utilisation);
+            self.known.memory_pressure = memory.group_pressure_some.or(memory.pressure_some);
             readings.memory.push(now, &memory);
-            self.relief.look(now, self.memory_in_use, pool, &self.hooks);
+            self.relief.look(now, self.known.memory, pool, &self.hooks);
         }
         if network.is(now) {
             let network = self.network.read(now);
@@ -140,8 +143,7 @@ impl Governor {
             if check {
                 pool.check_begins();
                 self.checked = now;
-                let memory = self.memory_in_use;
-                let vitals = self.health.check(now, pool, threads, memory);
+                let vitals = self.health.check(now, pool, threads, self.known.memory);
                 self.staffing.checked(vitals);
                 readings.health.put(now, vitals);
             }
@@ -149,14 +151,7 @@ impl Governor {
         let next = self.due.iter().map(|due| due.at).min().unwrap_or(Duration::MAX);
         let next = if asked { next.min(self.checks.at) } else { next };
         let Some(pool) = pool else { return next };
-        if self.staffing.due.is(now) || pool.has_called_governor() {
-            self.known.memory_short = self.relief.is_due();
-            let (cpu, times) = (&mut self.cpu, [now, pool.clock.elapsed(), next]);
-            self.staffing.step(times, pool, || cpu.allowance(stay), self.known);
-        }
-        let next = next.min(self.staffing.due.at);
         if self.alerts.due.is(now) {
-            self.known.memory = self.memory_in_use;
             let seen = Seen {
                 known: self.known,
                 mounts: self.disk.mounts(),
@@ -164,8 +159,20 @@ impl Governor {
                 threads: self.threads.rows(),
             };
             self.alerts.evaluate(now, pool, &seen, &self.hooks);
+            self.known.alarmed = self.alerts.asks_for(&AlertAction::Shrink);
+            let sheds = self.alerts.asks_for(&AlertAction::Shed);
+            if sheds && !self.known.sheds {
+                self.staffing.due.at = now;
+            }
+            self.known.sheds = sheds;
         }
         let next = next.min(self.alerts.due.at);
+        if self.staffing.due.is(now) || pool.has_called_governor() {
+            self.known.memory_short = self.relief.is_due();
+            let (cpu, times) = (&mut self.cpu, [now, pool.clock.elapsed(), next]);
+            self.staffing.step(times, pool, || cpu.allowance(stay), self.known);
+        }
+        let next = next.min(self.staffing.due.at);
         let hook = self.hooks.check(pool).unwrap_or(Duration::MAX);
         let next = next.min(now.saturating_add(hook.max(SHORTEST)));
         // Where all are alike nobody needs to be told, now or later.

@@ -153,7 +153,7 @@ pub use error::Error as ThreadPoolBuildError;
 #[cfg(feature = "metrics")]
 pub use export::publisher::MetricsPublisher;
 pub use monitor::monitoring::Monitoring;
-pub use policy::alert_rules::AlertRules;
+pub use policy::alert_rules::{AlertAction, AlertRules};
 pub use policy::health::HealthRules;
 pub use policy::scaling::ScalingPolicy;
 pub use policy::shortage::MemoryPressure;

@@ -4,7 +4,11 @@
 mod common;
 
 use common::*;
-use filch::{Alert, AlertKind, AlertRules, Monitoring, Severity};
+use filch::{
+    Alert, AlertAction, AlertKind, AlertRules, Monitoring, Severity, Status, Strain, WorkerSnapshot,
+};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -126,4 +130,60 @@ fn without_rules_or_without_monitoring_there_are_none() {
         std::thread::sleep(5 * OFTEN);
         assert!(pool.alerts().is_empty());
     }
+}
+
+#[test]
+fn workers_leave_and_a_trace_is_written_if_a_rule_says_so() {
+    let path = |name: &str| {
+        std::env::temp_dir().join(format!("filch-alerts-{}-{name}.json", std::process::id()))
+    };
+    let [warning, critical, nowhere] =
+        [path("warning"), path("critical"), PathBuf::from("/nonexistent/trace.json")];
+    let act = |severity, action| (AlertKind::Memory, severity, action);
+    let actions = [
+        act(Severity::Warning, AlertAction::Shed),
+        act(Severity::Warning, AlertAction::Shrink),
+        act(Severity::Warning, AlertAction::WriteTrace(warning.clone())),
+        act(Severity::Warning, AlertAction::WriteTrace(nowhere)),
+        act(Severity::Critical, AlertAction::WriteTrace(critical.clone())),
+    ];
+    let rules = AlertRules::none().rule(AlertKind::Memory, 0.0, 1e9);
+    let rules = actions
+        .into_iter()
+        .fold(rules, |rules, (kind, severity, action)| rules.action(kind, severity, action));
+    let monitoring = Monitoring::new().alerts(rules).evaluations(OFTEN);
+    let without = builder(4).monitoring(monitoring.clone()).build().map(|_| ());
+    assert!(without.unwrap_err().to_string().contains("flight recorder"));
+    let pool = Pool::from(builder(4).min_threads(1).flight_recorder(100).monitoring(monitoring));
+    wait_until(|| pool.snapshot().pool.strain == Some(Strain::Alert));
+    let stopped = |worker: &WorkerSnapshot| worker.status == Status::Stopped;
+    // Its idle timeout is five minutes.
+    wait_until(|| pool.snapshot().workers.iter().any(stopped));
+    wait_until(|| pool.counters().lost_hooks == 1);
+    let written = std::fs::read_to_string(&warning).unwrap();
+    assert!(written.contains("traceEvents") && !critical.exists());
+    std::fs::remove_file(warning).unwrap();
+}
+
+#[test]
+fn a_machine_with_more_to_do_than_cpus_is_under_pressure() {
+    if std::fs::read("/proc/pressure/cpu").is_err() {
+        return println!("SKIPPED: this kernel tells nothing of pressure");
+    }
+    let rules = AlertRules::none().rule(AlertKind::CpuPressure, 0.5, 1e9);
+    let monitoring = Monitoring::new().cpu(OFTEN * 10, 10).alerts(rules).evaluations(OFTEN);
+    let pool = Pool::from(builder(1).monitoring(monitoring));
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 * std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        wait_until(|| !firing(&pool).is_empty());
+        over.store(true, Ordering::Relaxed);
+    });
+    assert!(pool.alerts()[0].message.contains("waited for a CPU"));
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use filch::{TaskBuilder, ThreadPool, ThreadPoolBuilder};
+use filch::{Monitoring, TaskBuilder, ThreadPool, ThreadPoolBuilder};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -223,4 +223,19 @@ fn a_panic_of_a_task_within_another_says_nothing_of_that_one() {
         (outcomes("bursts", 1), outcomes("bears", 1)),
         (vec!["panicked".into()], vec!["ok".into()])
     );
+}
+
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn a_summary_comes_whenever_the_alert_rules_are_looked_at() {
+    // The first, before anybody listens, is lost otherwise.
+    notes("", "");
+    let monitoring = Monitoring::new().evaluations(Duration::from_millis(10));
+    let pool = ThreadPoolBuilder::new().num_threads(3).monitoring(monitoring).build().unwrap();
+    let summaries = || {
+        let all = notes("message", "a pool").into_iter();
+        all.filter(|note| note["workers"] == "3" && note.contains_key("memory")).count()
+    };
+    common::wait_until(|| summaries() > 1);
+    drop(pool);
 }

@@ -6,4 +6,5 @@ pub mod catalogue;
 mod group;
 #[cfg(feature = "metrics")]
 pub mod publisher;
+pub mod save;
 pub mod trace;

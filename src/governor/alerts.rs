@@ -1,12 +1,13 @@
 //! What the alert rules say of what has been read, and who is told.
 
+use crate::export::save::save;
 use crate::governor::due::Due;
 use crate::governor::hooks::Hooks;
-use crate::governor::staffing::Known;
+use crate::governor::known::Known;
 use crate::monitor::monitoring::Monitoring;
 use crate::monitor::rate::share;
 use crate::policy::alert::{AlertState, Change, Outcome};
-use crate::policy::alert_rules::AlertRules;
+use crate::policy::alert_rules::{AlertAction, AlertRules};
 use crate::telemetry::activity::Status;
 use crate::telemetry::alert::{Alert, AlertKind, Severity};
 use crate::telemetry::buckets::Tally;
@@ -18,6 +19,7 @@ use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::telemetry::work::Thread;
 use crate::worker::shared::Shared;
 use crate::worker::span;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// What the governor has read last.
@@ -75,17 +77,60 @@ impl Evaluation {
         }
     }
 
-    /// Looks at every rule. Allocates nothing unless something happens.
-    pub fn evaluate(&mut self, now: Duration, pool: &Shared, seen: &Seen<'_>, hooks: &Hooks) {
+    /// Looks at every rule, and sums up. Allocates nothing unless something happens.
+    pub fn evaluate(&mut self, now: Duration, pool: &Arc<Shared>, seen: &Seen<'_>, hooks: &Hooks) {
         self.gather(now, pool, seen);
         for at in 0..self.values.len() {
             let (kind, resource, value) = self.values[at];
             self.step(now, kind, resource, value, pool, hooks);
         }
+        let Known { cpu, memory, network, .. } = seen.known;
+        let firing = self.watched.iter().filter(|watched| watched.alert.is_some()).count();
+        span::summary(pool.num_threads(), pool.queued(), [cpu, memory, network], firing);
+    }
+
+    /// Whether an alert fires about which this is to be done.
+    pub fn asks_for(&self, action: &AlertAction) -> bool {
+        let asks = |watched: &Watched| {
+            let severity = watched.state.severity();
+            let mut actions = self.rules.actions(watched.kind);
+            actions.any(|(least, wanted)| Some(least) <= severity && wanted == action)
+        };
+        self.watched.iter().any(asks)
+    }
+
+    /// What is done once, about an alert of this kind that has become as bad as that.
+    fn act(
+        &self,
+        kind: AlertKind,
+        severity: Severity,
+        is_new: bool,
+        pool: &Arc<Shared>,
+        hooks: &Hooks,
+    ) {
+        for (least, action) in self.rules.actions(kind) {
+            // A trace tells of what has happened by now.
+            let due = least == severity || least < severity && is_new;
+            match action {
+                AlertAction::Shed if due => pool.ask_to_tidy(),
+                AlertAction::WriteTrace(path) if least <= severity => {
+                    let (pool, path) = (Arc::downgrade(pool), path.clone());
+                    hooks.post(Box::new(move || {
+                        if let Some(pool) = pool.upgrade()
+                            && save(&pool, &path).is_err()
+                        {
+                            pool.common.lost_hooks.bump_shared();
+                        }
+                    }));
+                }
+                _ => {}
+            }
+        }
     }
 
     fn gather(&mut self, now: Duration, pool: &Shared, seen: &Seen<'_>) {
-        let Known { cpu, memory, network, throttled, .. } = seen.known;
+        let Known { cpu, memory, network, throttled, cpu_pressure, memory_pressure, .. } =
+            seen.known;
         let waits = self.queue_wait(pool);
         let errors = self.error_rate(pool);
         let workers = pool.num_threads().max(1);
@@ -95,6 +140,8 @@ impl Evaluation {
             (AlertKind::Memory, 0, memory),
             (AlertKind::Network, 0, network),
             (AlertKind::Throttled, 0, throttled),
+            (AlertKind::CpuPressure, 0, cpu_pressure),
+            (AlertKind::MemoryPressure, 0, memory_pressure),
             (AlertKind::QueueLength, 0, Ok(pool.queued() as f64 / workers as f64)),
             (AlertKind::QueueWait, 0, waits),
             (AlertKind::ErrorRate, 0, errors),
@@ -164,7 +211,7 @@ impl Evaluation {
         kind: AlertKind,
         resource: usize,
         value: Fact<f64>,
-        pool: &Shared,
+        pool: &Arc<Shared>,
         hooks: &Hooks,
     ) {
         let Some(condition) = self.rules.condition(kind) else { return };
@@ -179,7 +226,7 @@ impl Evaluation {
         if let Some(alert) = watched.alert.and_then(|id| alerts.get(id)) {
             watched.state.acknowledged = alert.acknowledged;
         }
-        let outcome = watched.state.step(now, value, condition);
+        let outcome = watched.state.step(now, value, &condition);
         if outcome == Outcome::default() {
             return;
         }
@@ -215,6 +262,11 @@ impl Evaluation {
             }),
         };
         drop(alerts);
+        match outcome.change {
+            Some(Change::Fires(severity)) => self.act(kind, severity, true, pool, hooks),
+            Some(Change::Escalates) => self.act(kind, Severity::Critical, false, pool, hooks),
+            Some(Change::Resolves) | None => {}
+        }
         let Some(alert) = told.filter(|_| outcome.tell) else { return };
         span::alert(&alert);
         pool.alarm.send(&alert, || pool.common.lost_hooks.bump_shared());
@@ -229,9 +281,12 @@ impl Evaluation {
 mod tests {
     use super::{Evaluation, Seen};
     use crate::governor::hooks::Hooks;
-    use crate::governor::staffing::Known;
+    use crate::governor::known::Known;
+    use crate::governor::watched::Watched;
+    use crate::monitor::fixture::Tree;
     use crate::monitor::monitoring::Monitoring;
     use crate::policy::wait::WaitPolicy;
+    use crate::telemetry::alert::{AlertKind, Severity};
     use crate::telemetry::health::Vitals;
     use crate::telemetry::history::Key;
     use crate::telemetry::record::Record;
@@ -240,13 +295,18 @@ mod tests {
     use crate::worker::local::Deques;
     use crate::worker::shared::{Insight, Shared};
     use crate::worker::watch::Watch;
+    use std::sync::Arc;
     use std::time::Duration;
+
+    fn pool() -> Arc<Shared> {
+        let (watch, handlers) = (Watch::new(None), Handlers::default());
+        let (policy, insight) = (WaitPolicy::default(), Insight::default());
+        Arc::new(Shared::new(&[Deques::default()], 1, policy, watch, handlers, insight))
+    }
 
     #[test]
     fn an_alert_about_a_worker_is_over_when_the_worker_is_gone() {
-        let (watch, handlers) = (Watch::new(None), Handlers::default());
-        let (policy, insight) = (WaitPolicy::default(), Insight::default());
-        let pool = Shared::new(&[Deques::default()], 1, policy, watch, handlers, insight);
+        let pool = pool();
         let (mut evaluation, hooks) = (Evaluation::new(&Monitoring::new()), Hooks::new());
         let mut evaluate = |minute: u64, health: &[(Key, Vitals)]| {
             let known = Known::default();
@@ -259,5 +319,44 @@ mod tests {
         assert_eq!(evaluate(1, &[]), 1, "not yet");
         assert_eq!(evaluate(2, &[]), 0);
         assert!(pool.alarm.alerts().all()[0].resolved.is_some());
+    }
+
+    /// How long something had waited for a CPU by then, in milliseconds, every 5 seconds: of a machine with two
+    /// CPUs on which four threads and a pool computed for the first minutes, and then a process with a quota.
+    const WAITED: [u64; 106] = [
+        0, 4263, 8672, 12826, 16969, 21172, 25340, 29570, 33747, 37910, 42144, 46424, 50613, 54818,
+        58721, 62489, 66190, 69915, 73504, 77285, 81038, 84651, 88272, 92181, 96175, 100160,
+        103823, 107583, 111555, 115569, 119356, 122919, 126866, 130897, 134910, 138671, 142338,
+        145911, 149549, 153002, 156322, 159823, 163319, 166831, 170162, 173451, 177023, 180601,
+        184139, 187433, 190912, 194446, 197978, 201295, 204599, 208197, 211774, 215320, 218671,
+        221967, 225092, 228329, 231451, 234398, 237561, 240715, 243805, 246821, 249813, 253021,
+        256192, 259253, 262358, 265474, 268629, 271792, 274749, 277918, 281124, 284331, 287445,
+        290103, 290231, 290401, 290540, 290673, 290733, 290787, 290863, 290946, 291136, 291314,
+        291533, 291747, 291799, 291840, 291877, 291944, 293214, 294602, 296659, 297758, 297864,
+        297979, 298061, 298162,
+    ];
+
+    #[test]
+    fn a_recording_of_pressure_fires_once_and_is_over_once() {
+        let pressure = |milliseconds: u64| {
+            let line =
+                |kind, total| format!("{kind} avg10=0.00 avg60=0.00 avg300=0.00 total={total}\n");
+            line("some", milliseconds * 1000) + &line("full", 0)
+        };
+        let tree = Tree::new();
+        let Watched { mut governor, readings } = Watched::new(&tree);
+        let pool = pool();
+        let channel = pool.alarm.channel();
+        for (at, &waited) in (0..).zip(&WAITED) {
+            tree.write("/proc/pressure/cpu", pressure(waited));
+            governor.tick(Duration::from_secs(5 * at), Some(&pool), &readings);
+        }
+        let heard: Vec<_> =
+            channel.try_iter().filter(|alert| alert.kind == AlertKind::CpuPressure).collect();
+        // Told of again in between, after the cooldown.
+        let told: Vec<_> =
+            heard.iter().map(|a| (a.id == heard[0].id, a.resolved.is_some())).collect();
+        assert_eq!(told, [(true, false), (true, false), (true, true)], "{heard:?}");
+        assert_eq!(heard[0].severity, Severity::Warning);
     }
 }

@@ -1,6 +1,7 @@
 //! How many workers there are: what `policy/scaling.rs` decides is done here.
 
 use crate::governor::due::Due;
+use crate::governor::known::Known;
 use crate::monitor::cpu_group::Allowance;
 use crate::monitor::kernel;
 use crate::policy::hill_climb::HillClimb;
@@ -9,7 +10,7 @@ use crate::primitive::rng::Rng;
 use crate::telemetry::activity::Status;
 use crate::telemetry::health::Vitals;
 use crate::telemetry::history::Key;
-use crate::telemetry::unavailable::{Fact, Unavailable};
+use crate::telemetry::unavailable::Unavailable;
 use crate::worker::shared::Shared;
 use std::time::Duration;
 
@@ -23,38 +24,6 @@ const SHORTEST: Duration = Duration::from_millis(10);
 const ILL: f64 = 0.5;
 /// It gets a new thread when it has been ill at so many checks in a row.
 const CHECKS: u32 = 3;
-
-/// What is known of the pool and its machine.
-#[derive(Clone, Copy, Debug)]
-pub struct Known {
-    /// With the last reading of the CPUs.
-    pub run_delay: Fact<f64>,
-    pub pressure: Fact<f64>,
-    pub utilisation: Fact<f64>,
-    pub cpu: Fact<f64>,
-    pub throttled: Fact<f64>,
-    /// With the last one of the memory.
-    pub memory_short: bool,
-    pub memory: Fact<f64>,
-    /// With the last one of the network.
-    pub network: Fact<f64>,
-}
-
-impl Default for Known {
-    fn default() -> Self {
-        let not_yet = Err(Unavailable::NotYet);
-        Self {
-            run_delay: not_yet,
-            pressure: not_yet,
-            utilisation: not_yet,
-            cpu: not_yet,
-            throttled: not_yet,
-            memory_short: false,
-            memory: not_yet,
-            network: not_yet,
-        }
-    }
-}
 
 pub struct Staffing {
     scaling: Scaling,
@@ -162,6 +131,7 @@ impl Staffing {
                 pressure: if allowance.own { known.pressure } else { Err(Unavailable::Missing) },
                 utilisation: known.utilisation,
                 memory_short: known.memory_short,
+                alarmed: known.alarmed,
                 queued: pool.queued(),
             };
             let decision = self.scaling.decide(now, &elasticity, &load);
@@ -177,7 +147,8 @@ impl Staffing {
                 pool.resize(seats, self.members.iter().map(|member| member.index));
             }
         }
-        let leaves = self.part(pool, clock, &elasticity, min, (slack, known.memory_short));
+        let sheds = known.memory_short || known.sheds;
+        let leaves = self.part(pool, clock, &elasticity, min, (slack, sheds));
         let climbs = elasticity.policy == ScalingPolicy::HillClimb;
         drop(elasticity);
         // While nothing runs no quota counts.
@@ -218,7 +189,7 @@ impl Staffing {
         now: Duration,
         elasticity: &Elasticity,
         min: usize,
-        (mut slack, memory_short): (bool, bool),
+        (mut slack, sheds): (bool, bool),
     ) -> Duration {
         let timeout = elasticity.idle_timeout;
         let elastic = elasticity.policy != ScalingPolicy::Fixed;
@@ -243,7 +214,7 @@ impl Staffing {
             let idle = now.saturating_sub(seen.since);
             let health = self.health.get_mut(index);
             let ill = health.as_ref().is_some_and(|health| health.is_bad());
-            if !ill && !memory_short && idle < timeout {
+            if !ill && !sheds && idle < timeout {
                 next = next.min(timeout - idle);
             } else if pool.dismiss(index) {
                 // Who comes in its place starts anew.

@@ -95,9 +95,12 @@ pub struct AlertState {
 }
 
 impl AlertState {
-    #[cfg(test)]
-    fn is_firing(&self) -> bool {
-        matches!(self.phase, Phase::Firing { .. })
+    /// How bad it is, if it fires.
+    pub fn severity(&self) -> Option<Severity> {
+        match self.phase {
+            Phase::Firing { severity, .. } => Some(severity),
+            _ => None,
+        }
     }
 
     /// The value is so much now; NaN counts as unknown.
@@ -303,7 +306,7 @@ mod tests {
                     }
                     None => {}
                 }
-                prop_assert_eq!(state.is_firing(), firing.is_some());
+                prop_assert_eq!(state.severity().is_some(), firing.is_some());
                 if outcome.tell && let Some(severity) = firing {
                     let last = fired_at[severity as usize].replace(now);
                     let soon = last.is_some_and(|last| now - last < CPU.cooldown);

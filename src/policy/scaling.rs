@@ -23,6 +23,8 @@ pub struct Load {
     pub utilisation: Fact<f64>,
     /// Whether memory runs out.
     pub memory_short: bool,
+    /// Whether an alert fires that asks for fewer workers.
+    pub alarmed: bool,
     /// Jobs that wait in queues.
     pub queued: usize,
 }
@@ -108,6 +110,8 @@ pub struct Scaling {
     wait: Duration,
     /// Whether the last change was such a try.
     trying: bool,
+    /// No seat goes before that for what may be borne: work piled up when one had gone.
+    spared_until: Duration,
     usable: usize,
     throttled: Option<u64>,
     slack_since: Option<Duration>,
@@ -132,6 +136,7 @@ impl Default for Scaling {
             try_at: Duration::ZERO,
             wait: FIRST_TRY,
             trying: false,
+            spared_until: Duration::ZERO,
             usable: 0,
             throttled: None,
             slack_since: None,
@@ -150,9 +155,12 @@ impl Scaling {
         }
         let seats = self.allowed.clamp(min, max);
         let urgent = load.queued > seats.saturating_mul(asked.max_queued_per_worker);
+        let must = |strain| matches!(strain, Some(Strain::Memory | Strain::Alert));
         match new {
-            // Others want the CPUs, too; whoever has few threads gets few of them.
-            Some(Strain::RunDelay | Strain::Pressure) if urgent => {}
+            Some(strain) if must(new) => self.cut(now, seats, min, strain),
+            // Whatever it costs to have as many as before, it costs less than that.
+            _ if urgent && seats < max && !must(self.strain) => self.take_back(now, seats),
+            Some(_) if urgent || now < self.spared_until => {}
             Some(strain) => self.cut(now, seats, min, strain),
             None => self.try_again(now, seats, max, urgent),
         }
@@ -167,8 +175,9 @@ impl Scaling {
         let throttled = before.zip(load.throttled.ok()).is_some_and(|(before, now)| now > before);
         let high = |share: Fact<f64>| share.is_ok_and(|share| share > STRAINED);
         [
-            (throttled, Strain::Throttled),
             (load.memory_short, Strain::Memory),
+            (load.alarmed, Strain::Alert),
+            (throttled, Strain::Throttled),
             (high(load.run_delay), Strain::RunDelay),
             (high(load.pressure), Strain::Pressure),
         ]
@@ -188,6 +197,13 @@ impl Scaling {
         (self.allowed, self.strain, self.trying) = (seats - 1, Some(strain), false);
         self.cut_at = now;
         self.try_at = now.saturating_add(self.wait);
+    }
+
+    /// It was needed: the next one goes later.
+    fn take_back(&mut self, now: Duration, seats: usize) {
+        (self.allowed, self.trying, self.cut_at) = (seats + 1, false, now);
+        (self.spared_until, self.try_at) = (now.saturating_add(self.wait), now);
+        self.wait = (2 * self.wait).min(LAST_TRY);
     }
 
     fn try_again(&mut self, now: Duration, seats: usize, max: usize, urgent: bool) {
@@ -267,6 +283,7 @@ mod tests {
             pressure: Err(Unavailable::Missing),
             utilisation: Ok(1.0),
             memory_short: false,
+            alarmed: false,
             queued: 0,
         }
     }
@@ -359,10 +376,11 @@ mod tests {
 
     #[test]
     fn a_long_queue_asks_for_a_seat_before_its_time() {
-        let tried = |queued| {
+        let tried = |queued, memory: bool| {
             let load = |second| Load {
                 queued,
-                throttled: Ok(if second >= 10 { 1 } else { 0 }),
+                throttled: Ok(if second >= 10 && !memory { 1 } else { 0 }),
+                memory_short: second == 10 && memory,
                 ..calm(4)
             };
             let mut scaling = Scaling::default();
@@ -371,8 +389,29 @@ mod tests {
             let decisions = play(&mut scaling, 400, |second, _| load(second));
             decisions.iter().rposition(|decision| decision.seats == 3).unwrap()
         };
-        assert_eq!(tried(300), 10 + LAST_TRY.as_secs() as usize - 1);
-        assert_eq!(tried(301), 10 + FIRST_TRY.as_secs() as usize - 1);
+        for memory in [false, true] {
+            assert_eq!(tried(300, memory), 10 + LAST_TRY.as_secs() as usize - 1);
+        }
+        assert_eq!(tried(301, false), 10, "at once");
+        // It may be short again.
+        assert_eq!(tried(301, true), 10 + FIRST_TRY.as_secs() as usize - 1);
+    }
+
+    /// One and a half CPUs for work that takes 1.2: one worker falls behind, two are stopped now and then.
+    #[test]
+    fn a_seat_that_is_missed_comes_back_at_once_and_goes_less_and_less_often() {
+        let (mut queued, mut throttled, mut longest) = (0_usize, 0, 0);
+        let hour = 3600;
+        let decisions = play(&mut Scaling::default(), hour, |second, seats| {
+            queued = if seats > 1 { queued.saturating_sub(300) } else { queued + 200 };
+            longest = longest.max(queued);
+            throttled += u64::from(seats > 1 && second % 5 == 0);
+            Load { throttled: Ok(throttled), queued, ..calm(2) }
+        });
+        let cuts = decisions.windows(2).filter(|pair| pair[1].seats < pair[0].seats).count();
+        assert!((1..=50).contains(&cuts) && longest <= 400, "{cuts} cuts, {longest} jobs");
+        let ones = decisions.iter().filter(|decision| decision.seats == 1).count();
+        assert!(ones <= 2 * cuts, "{ones} seconds of {cuts} cuts");
     }
 
     #[test]
@@ -398,17 +437,27 @@ mod tests {
     fn any_load() -> impl Strategy<Value = Load> {
         let share = || prop_oneof![Just(Err(Unavailable::Missing)), any::<f64>().prop_map(Ok)];
         let throttled = prop_oneof![Just(Err(Unavailable::Missing)), any::<u64>().prop_map(Ok)];
-        (0..20_usize, throttled, share(), share(), share(), any::<bool>(), any::<usize>()).prop_map(
-            |(usable, throttled, run_delay, pressure, utilisation, memory_short, queued)| Load {
-                usable,
-                throttled,
-                run_delay,
-                pressure,
-                utilisation,
-                memory_short,
-                queued,
-            },
-        )
+        (0..20_usize, throttled, share(), share(), share(), any::<[bool; 2]>(), any::<usize>())
+            .prop_map(
+                |(
+                    usable,
+                    throttled,
+                    run_delay,
+                    pressure,
+                    utilisation,
+                    [memory_short, alarmed],
+                    queued,
+                )| Load {
+                    usable,
+                    throttled,
+                    run_delay,
+                    pressure,
+                    utilisation,
+                    memory_short,
+                    alarmed,
+                    queued,
+                },
+            )
     }
 
     proptest! {

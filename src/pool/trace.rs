@@ -1,16 +1,13 @@
 //! What a pool's workers did last: whether that is kept, and the file it is written to.
 
 use crate::error::{Error, Kind};
-use crate::export::trace::{Trace, Track};
+use crate::export::save::save;
 use crate::pool::builder::ThreadPoolBuilder;
 use crate::pool::thread_pool::ThreadPool;
 use crate::worker::handlers::{Recording, Save};
-use crate::worker::remote::Remote;
 use crate::worker::shared::Shared;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::{Arc, Once};
 
 /// 256 MiB a worker: above any use, low enough to catch a typo.
@@ -81,6 +78,11 @@ impl<S> ThreadPoolBuilder<S> {
     pub(super) fn record(&mut self, shared: &Arc<Shared>) -> Result<(), Error> {
         let fault = |fault| Err(Error::new(Kind::BadRecorder { fault }));
         match (self.flight_recorder, self.trace_on_panic.take()) {
+            (None, None) if self.monitoring.alerts.write_traces() => fault(
+                "an alert is to have a trace written, which needs a flight recorder; say how many events \
+                 it is to keep by ThreadPoolBuilder::flight_recorder"
+                    .into(),
+            ),
             (None, None) => Ok(()),
             (None, Some(_)) => fault(
                 "trace_on_panic has nothing to write without a flight recorder; say how many events \
@@ -142,29 +144,4 @@ fn save_once(shared: &Arc<Shared>, path: PathBuf) -> Box<Save> {
             }
         });
     })
-}
-
-fn save(shared: &Shared, path: &Path) -> io::Result<()> {
-    if shared.recording.get().is_none() {
-        return Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "the pool has no flight recorder; build it with ThreadPoolBuilder::flight_recorder",
-        ));
-    }
-    let track = |(worker, remote): (usize, &Remote)| {
-        let recorder = remote.recorder.get()?;
-        let name = recorder.thread.clone().unwrap_or_else(|| format!("worker {worker}"));
-        Some(Track { worker, name, events: recorder.read() })
-    };
-    let tracks = shared.roster().filter_map(track).collect();
-    let trace = Trace {
-        pid: process::id(),
-        pool: shared.id,
-        tracks,
-        taken: shared.clock.ticks(),
-        nanoseconds_per_tick: shared.clock.nanoseconds_per_tick(),
-    };
-    let mut out = BufWriter::new(File::create(path)?);
-    trace.write(&mut out)?;
-    out.flush()
 }

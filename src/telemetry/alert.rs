@@ -21,7 +21,11 @@ impl Severity {
 
 /// What an alert is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum AlertKind {
     /// The machine's CPUs: the share of their time that was spent on anything.
@@ -44,10 +48,15 @@ pub enum AlertKind {
     Stall,
     /// Share of the periods in which the control group was stopped, its CPU quota used up.
     Throttled,
+    /// Share of the time in which something waited for a CPU: of the process's own control group where the kernel
+    /// says (version 2), else of the machine.
+    CpuPressure,
+    /// As that, for memory.
+    MemoryPressure,
 }
 
 impl AlertKind {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Cpu,
         Self::Memory,
         Self::Network,
@@ -58,7 +67,14 @@ impl AlertKind {
         Self::Health,
         Self::Stall,
         Self::Throttled,
+        Self::CpuPressure,
+        Self::MemoryPressure,
     ];
+
+    /// Whether its value is a share of what there is, or could be.
+    pub(crate) fn is_share(self) -> bool {
+        !matches!(self, Self::QueueLength | Self::QueueWait | Self::Stall)
+    }
 
     /// What it is that is `value`, for people.
     pub(crate) fn describe(self, resource: &str, value: f64) -> String {
@@ -78,6 +94,12 @@ impl AlertKind {
             Self::Throttled => format!(
                 "in {percent:.0} % of the periods the process was stopped, its CPU quota used up"
             ),
+            Self::CpuPressure => {
+                format!("in {percent:.0} % of the time something that could run waited for a CPU")
+            }
+            Self::MemoryPressure => {
+                format!("in {percent:.0} % of the time something waited for memory")
+            }
         }
     }
 }

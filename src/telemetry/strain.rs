@@ -13,10 +13,13 @@ pub enum Strain {
     Pressure,
     /// Memory ran out.
     Memory,
+    /// An [alert](crate::AlertAction::Shrink) asks for it.
+    Alert,
 }
 
 impl Strain {
-    const ALL: [Self; 4] = [Self::Throttled, Self::RunDelay, Self::Pressure, Self::Memory];
+    const ALL: [Self; 5] =
+        [Self::Throttled, Self::RunDelay, Self::Pressure, Self::Memory, Self::Alert];
 
     pub(crate) fn into_word(self) -> u64 {
         self as u64 + 1
@@ -36,6 +39,6 @@ mod tests {
         for strain in Strain::ALL {
             assert_eq!(Strain::from_word(strain.into_word()), Some(strain));
         }
-        assert_eq!([0, 5].map(Strain::from_word), [None; 2]);
+        assert_eq!([0, 6].map(Strain::from_word), [None; 2]);
     }
 }

@@ -7,6 +7,8 @@
 //! | `filch::task`   | error | a task panicked                                             |
 //! | `filch::worker` | debug | a worker started or stopped                                 |
 //! | `filch::worker` | info  | a spare took the seat of a worker that blocks, or gave it up |
+//! | `filch::pool`   | info  | how it is, whenever the alert rules are looked at           |
+//! | `filch::alert`  | warn, error, info | an alert fires, is critical, is over            |
 //!
 //! Who waits for a task, a scope or a caller, submits it within its own span. The spans of other tasks
 //! lie within the span around the first of them: were each within its submitter's, a task that starts
@@ -19,6 +21,7 @@ mod told {
     use crate::job::Payload;
     use crate::sync::panicking;
     use crate::telemetry::alert::{Alert, Severity};
+    use crate::telemetry::unavailable::Fact;
     use std::cell::{Cell, RefCell};
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::time::Duration;
@@ -159,6 +162,14 @@ mod told {
         tell(|| info!(target: "filch::worker", worker = spare, "a spare gave up its seat"));
     }
 
+    /// How a pool is: the shares of the machine's CPUs, memory and network that are in use, and how many alerts fire.
+    pub fn summary(workers: usize, queued: usize, shares: [Fact<f64>; 3], firing: usize) {
+        let [cpu, memory, network] = shares.map(Fact::ok);
+        tell(|| {
+            info!(target: "filch::pool", workers, queued, cpu, memory, network, firing, "a pool");
+        });
+    }
+
     pub fn alert(alert: &Alert) {
         let Alert { id, value, threshold, message, .. } = alert;
         tell(|| match alert.severity {
@@ -175,6 +186,7 @@ mod told {
 mod told {
     use crate::job::Payload;
     use crate::telemetry::alert::Alert;
+    use crate::telemetry::unavailable::Fact;
     use std::time::Duration;
 
     #[derive(Debug)]
@@ -212,6 +224,7 @@ mod told {
     pub fn stopped(_: usize) {}
     pub fn seated(_: usize) {}
     pub fn benched(_: usize) {}
+    pub fn summary(_: usize, _: usize, _: [Fact<f64>; 3], _: usize) {}
     pub fn alert(_: &Alert) {}
 }
 
