@@ -34,6 +34,7 @@ pub(crate) enum Kind {
     NoGovernor { cause: io::Error },
     BadMonitoring { fault: String },
     BadRecorder { fault: String },
+    BadConfig { fault: String },
     NeverRun,
     ShutdownFromInside,
     ShutdownFromOtherThread,
@@ -120,6 +121,7 @@ impl fmt::Display for Error {
             ),
             Kind::BadMonitoring { fault } => write!(f, "Monitoring {fault}"),
             Kind::BadRecorder { fault } => f.write_str(fault),
+            Kind::BadConfig { fault } => write!(f, "the configuration makes no sense: {fault}"),
             Kind::NeverRun => f.write_str(
                 "a ThreadBuilder was dropped without a call of run(); the spawn handler, or the \
                  wrapper of build_scoped, must call it on the new thread",

@@ -161,6 +161,7 @@ pub use policy::victim::{Candidate, ChooseVictim, VictimPolicy};
 pub use policy::wait::WaitPolicy;
 pub use pool::affinity::{Pinning, unpinned};
 pub use pool::builder::ThreadPoolBuilder;
+pub use pool::config::{AlertConfig, Config, ResourceConfig};
 pub use pool::global::shutdown_global;
 pub use pool::size::max_num_threads;
 pub use pool::spawner::{CustomSpawn, DefaultSpawn, ThreadSpawn};

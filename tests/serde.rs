@@ -1,7 +1,8 @@
-//! Snapshots as other programs read them.
+//! Snapshots as other programs read them, and configurations as they write them.
 
-use filch::{Monitoring, Record, ThreadPoolBuilder};
+use filch::{AlertKind, Config, Monitoring, Record, ThreadPoolBuilder, VictimPolicy};
 use serde_json::Value;
+use std::time::Duration;
 
 #[test]
 fn a_snapshot_is_all_there_as_json() {
@@ -30,4 +31,54 @@ fn a_snapshot_is_all_there_as_json() {
     fields("memory", filch::Memory::FIELDS.len());
     fields("network", filch::Network::FIELDS.len());
     fields("disk", filch::Disk::FIELDS.len());
+}
+
+#[test]
+fn a_configuration_is_read_and_what_is_not_there_has_its_default() {
+    let text = r#"{
+        "min_threads": 1, "idle_timeout": 1.5, "victim_policy": "health_weighted",
+        "memory": { "threshold": 60, "check_interval": 2 },
+        "alerts": { "error_rate": { "lasting": 60 }, "queue_wait": { "warning": 0.5 } }
+    }"#;
+    let config: Config = serde_json::from_str(text).unwrap();
+    let mut expected = Config::new();
+    expected.min_threads = Some(1);
+    expected.idle_timeout = Duration::from_millis(1500);
+    expected.victim_policy = VictimPolicy::HealthWeighted;
+    expected.memory.threshold = 60.0;
+    expected.memory.check_interval = Duration::from_secs(2);
+    expected.alerts.entry(AlertKind::ErrorRate).or_default().lasting =
+        Some(Duration::from_secs(60));
+    expected.alerts.entry(AlertKind::QueueWait).or_default().warning = Some(0.5);
+    assert_eq!(config, expected);
+    let written = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<Config>(&written).unwrap(), config);
+    assert_eq!(serde_json::from_str::<Config>("{}").unwrap(), Config::new());
+}
+
+#[test]
+fn a_configuration_with_what_has_no_meaning_is_refused() {
+    for (text, named) in [
+        (r#"{ "idle_timout": 1 }"#, "idle_timout"),
+        (r#"{ "cpu": { "max": 1, "check_interval": 1 } }"#, "max"),
+        (r#"{ "idle_timeout": -1 }"#, "-1 seconds"),
+        (r#"{ "victim_policy": "custom" }"#, "custom"),
+        (r#"{ "alerts": { "cpus": {} } }"#, "cpus"),
+    ] {
+        let error = serde_json::from_str::<Config>(text).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    }
+}
+
+#[test]
+fn every_field_of_a_configuration_is_in_its_table() {
+    let table = include_str!("../src/pool/config.rs");
+    let json = serde_json::to_value(Config::new()).unwrap();
+    let of_resources = json["cpu"].as_object().unwrap().keys().map(|field| format!("….{field}"));
+    for field in json.as_object().unwrap().keys().cloned().chain(of_resources) {
+        let quoted = format!("`{field}`");
+        let rows =
+            table.lines().filter(|line| line.starts_with("/// | `") && line.contains(&quoted));
+        assert!(rows.count() > 0, "{field}");
+    }
 }

@@ -110,8 +110,13 @@ pub trait ChooseVictim: Send + Sync {
 ///
 /// With up to four others it is all of them instead of two. A worker is worth its health, divided by how much slower
 /// than the others its tasks are, less its error rate: as they were at the last
-/// [load check](crate::Monitoring::load_checks).
+/// [load check](crate::Monitoring::load_checks). It is healthy here if it is worth half at least.
 #[derive(Clone, Default)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum VictimPolicy {
     /// All are alike. Costs nothing.
@@ -121,8 +126,19 @@ pub enum VictimPolicy {
     LeastLoaded,
     /// Looks at the queues and at who is how healthy.
     HealthWeighted,
-    /// One's own.
+    /// One's own. Can't be in a file.
+    #[cfg_attr(feature = "serde", serde(skip))]
     Custom(Arc<dyn ChooseVictim>),
+}
+
+/// One of one's own is like itself alone.
+impl PartialEq for VictimPolicy {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Custom(own), Self::Custom(other)) => Arc::ptr_eq(own, other),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
 }
 
 impl VictimPolicy {

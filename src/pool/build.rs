@@ -74,6 +74,8 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         // Miri would spend longer on these files than on the pool.
         let quota = if cfg!(miri) { None } else { quota::cpu_quota(Path::new("/")) };
         let (workers, explicit) = size::num_threads(self.num_threads, quota)?;
+        let most = self.max_threads.filter(|&max| max > 0 && !explicit);
+        let workers = workers.min(most.unwrap_or(usize::MAX));
         if self.use_current_thread && Local::with_current(|current| current.is_some()) {
             return Err(Error::new(Kind::CurrentThreadInPool));
         }

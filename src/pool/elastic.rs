@@ -19,7 +19,8 @@ impl<S> ThreadPoolBuilder<S> {
     ///
     /// Default: 10, or twice `num_threads` if that is more; with a [`spawn_handler`](Self::spawn_handler) and
     /// with [`build_scoped`](Self::build_scoped) `num_threads`, since such pools can't start
-    /// threads later.
+    /// threads later. Less than a `num_threads` that was given is an error when the pool is built; if the number is the
+    /// machine's, it is no larger than this.
     ///
     /// # Examples
     ///
@@ -35,7 +36,7 @@ impl<S> ThreadPoolBuilder<S> {
 
     /// How many workers a pool that [adapts](Self::scaling) keeps, needed or not. Fewer only if the
     /// process may use fewer CPUs. Default: 2; `num_threads` if that was given, which makes the pool one of fixed
-    /// size, unless this says otherwise. 0, or more than `num_threads`, is an error when the pool is
+    /// size, unless this says otherwise. 0, or more than a `num_threads` that was given, is an error when the pool is
     /// built.
     ///
     /// # Examples
@@ -90,9 +91,10 @@ impl<S> ThreadPoolBuilder<S> {
             ScalingPolicy::Fixed => workers,
             _ => self.min_threads.unwrap_or(2.min(workers)),
         };
-        if min == 0 || min > workers {
+        if min == 0 || explicit && min > workers {
             return Err(Error::new(Kind::BadMinThreads { min, workers }));
         }
+        let min = min.min(workers);
         let max = if policy == ScalingPolicy::HillClimb { most } else { workers };
         Ok(Elasticity {
             policy,

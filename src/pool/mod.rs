@@ -4,13 +4,17 @@ pub mod affinity;
 mod alerts;
 pub mod build;
 pub mod builder;
+pub mod config;
 pub mod crew;
 mod elastic;
 mod facts;
+mod faults;
 pub mod global;
 mod heap;
 #[cfg(feature = "metrics")]
 mod publish;
+#[cfg(feature = "serde")]
+mod seconds;
 pub mod size;
 pub mod spawner;
 pub mod thread;
