@@ -46,6 +46,13 @@ pub enum ScalingPolicy {
     HillClimb,
 }
 
+impl Load {
+    /// Whether so many would have more to do than they can, if so many have it now.
+    fn is_too_much_for(&self, fewer: usize, seats: usize) -> bool {
+        self.utilisation.is_ok_and(|busy| busy * seats as f64 > fewer as f64)
+    }
+}
+
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Elasticity {
@@ -161,6 +168,8 @@ impl Scaling {
             // Whatever it costs to have as many as before, it costs less than that.
             _ if urgent && seats < max && !must(self.strain) => self.take_back(now, seats),
             Some(_) if urgent || now < self.spared_until => {}
+            // A quota of one CPU and a half, used up by two: without one of them a third of it would be left over.
+            Some(Strain::Throttled) if load.is_too_much_for(seats - 1, seats) => {}
             Some(strain) => self.cut(now, seats, min, strain),
             None => self.try_again(now, seats, max, urgent),
         }
@@ -281,7 +290,7 @@ mod tests {
             throttled: Ok(0),
             run_delay: Ok(0.0),
             pressure: Err(Unavailable::Missing),
-            utilisation: Ok(1.0),
+            utilisation: Ok(0.6),
             memory_short: false,
             alarmed: false,
             queued: 0,
@@ -323,14 +332,24 @@ mod tests {
         }
     }
 
-    /// One and a half CPUs: two workers use that up in each second, one doesn't.
+    #[test]
+    fn a_quota_is_used_as_long_as_there_is_work_for_it() {
+        let seats = |utilisation| {
+            let throttled = |second| Load { throttled: Ok(second), utilisation, ..calm(3) };
+            let decisions = play(&mut Scaling::default(), 6, |second, _| throttled(second.into()));
+            decisions.last().unwrap().seats
+        };
+        assert_eq!([Ok(1.0), Ok(0.7), Ok(0.6), Err(Unavailable::Missing)].map(seats), [3, 3, 2, 2]);
+    }
+
+    /// One and a half CPUs: two workers use that up in bursts, one doesn't.
     #[test]
     fn a_quota_of_one_cpu_and_a_half_does_not_flap() {
         let mut throttled = 0;
         let day = 24 * 3600;
         let decisions = play(&mut Scaling::default(), day, |_, seats| {
             throttled += u64::from(seats > 1);
-            Load { throttled: Ok(throttled), ..calm(2) }
+            Load { throttled: Ok(throttled), utilisation: Ok(0.5), ..calm(2) }
         });
         let tries =
             decisions.windows(2).filter(|pair| pair[1].seats > pair[0].seats).count() as u32;
@@ -406,7 +425,8 @@ mod tests {
             queued = if seats > 1 { queued.saturating_sub(300) } else { queued + 200 };
             longest = longest.max(queued);
             throttled += u64::from(seats > 1 && second % 5 == 0);
-            Load { throttled: Ok(throttled), queued, ..calm(2) }
+            // As it was when there was less to do.
+            Load { throttled: Ok(throttled), queued, utilisation: Ok(0.5), ..calm(2) }
         });
         let cuts = decisions.windows(2).filter(|pair| pair[1].seats < pair[0].seats).count();
         assert!((1..=50).contains(&cuts) && longest <= 400, "{cuts} cuts, {longest} jobs");
