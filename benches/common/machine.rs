@@ -90,12 +90,3 @@ pub fn sleep_precisely() {
     // Without it, pauses are somewhat longer; nothing else depends on it.
     drop(fs::write("/proc/self/timerslack_ns", "1"));
 }
-
-/// Has this thread, and none that it starts, go before all others that want its CPU, if we may.
-pub fn go_first() -> bool {
-    let parameter = libc::sched_param { sched_priority: 1 };
-    // SAFETY: a parameter for this thread that the call only reads.
-    unsafe {
-        libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &parameter) == 0
-    }
-}

@@ -1,7 +1,7 @@
 //! Two workers, each pinned, and somebody who keeps the second one's CPU busy.
 
 use crate::common::{machine, size};
-use crate::load::{Outcome, Work, median, offer};
+use crate::load::{Outcome, Work, come_first, median, offer};
 use crate::plot;
 use core_affinity::CoreId;
 use filch::{Monitoring, Pinning, ThreadPool, ThreadPoolBuilder, VictimPolicy};
@@ -30,7 +30,7 @@ pub fn run(plots: Option<&Path>) {
         [VictimPolicy::RoundRobin, VictimPolicy::LeastLoaded, VictimPolicy::HealthWeighted];
     let pools = policies.clone().map(|policy| pool(policy, &[first, second]));
     machine::sleep_precisely();
-    if !machine::go_first() {
+    if !come_first() {
         println!("Not root, so tasks may come later than they are due");
     }
     let work = Work::lasting(TASK);
