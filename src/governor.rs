@@ -19,6 +19,7 @@ use crate::governor::staffing::Staffing;
 use crate::monitor::cgroup::Membership;
 use crate::monitor::cpu::CpuMonitor;
 use crate::monitor::disk::DiskMonitor;
+use crate::monitor::endowment;
 use crate::monitor::health::HealthMonitor;
 use crate::monitor::kernel;
 use crate::monitor::memory::MemoryMonitor;
@@ -27,6 +28,7 @@ use crate::monitor::network::NetworkMonitor;
 use crate::monitor::threads::ThreadsMonitor;
 use crate::monitor::work::{self, WorkMonitor};
 use crate::policy::alert_rules::AlertAction;
+use crate::policy::amounts::{Means, Resource};
 use crate::sync::park_timeout;
 use crate::telemetry::counters::Count;
 use crate::telemetry::readings::Readings;
@@ -110,6 +112,9 @@ impl Governor {
             self.known.pressure = cpu.group_pressure_some;
             self.known.cpu_pressure = cpu.group_pressure_some.or(cpu.pressure_some);
             (self.known.cpu, self.known.throttled) = (cpu.system_utilisation, cpu.throttled);
+            let cpus =
+                kernel::usable_cpus().map(|mask| (mask as f64).min(cpu.quota.unwrap_or(f64::MAX)));
+            follow(pool, Resource::Cpu, cpus.map(endowment::of_cpus));
             if let Some(pool) = pool {
                 let work = self.work.read(now, pool);
                 self.known.utilisation = work.utilisation;
@@ -121,17 +126,23 @@ impl Governor {
             self.known.memory = memory.limit_utilisation.or(memory.utilisation);
             self.known.memory_pressure = memory.group_pressure_some.or(memory.pressure_some);
             readings.memory.push(now, &memory);
+            follow(pool, Resource::Memory, endowment::of_memory(&memory));
             self.relief.look(now, self.known.memory, pool, &self.hooks);
         }
         if network.is(now) {
             let network = self.network.read(now);
             self.known.network = network.utilisation;
+            let capacity = network.capacity.map(|capacity| Means::unused(capacity as u64));
+            follow(pool, Resource::Network, capacity);
             readings.network.push(now, &network);
             readings.interfaces.put(now, self.network.interfaces());
         }
         if disk.is(now) {
             readings.disk.push(now, &self.disk.read(now, stay));
             readings.mounts.put(now, self.disk.mounts());
+            let first = self.disk.mounts().iter().find(|(key, _)| key.as_number() == 0);
+            let first = first.ok_or(Unavailable::Missing);
+            follow(pool, Resource::Disk, first.and_then(|(_, mount)| endowment::of_mount(mount)));
         }
         if let Some(pool) = pool
             && (cpu_due || asked)
@@ -195,6 +206,13 @@ impl Governor {
             park_timeout(next.saturating_sub(readings.now()));
         }
         self.hooks.end();
+    }
+}
+
+/// The machine has so much of it, of which the pool's tasks take leases.
+fn follow(pool: Option<&Arc<Shared>>, resource: Resource, means: Fact<Means>) {
+    if let (Some(pool), Ok(means)) = (pool, means) {
+        pool.purse.follow(resource, means);
     }
 }
 

@@ -130,10 +130,12 @@ mod policy;
 mod pool;
 mod primitive;
 mod queue;
+mod resources;
 mod sync;
 mod telemetry;
 mod worker;
 
+pub use construct::acquire::{acquire, try_acquire};
 pub use construct::blocking::blocking;
 pub use construct::broadcast::{BroadcastContext, broadcast, spawn_broadcast};
 pub use construct::handle::{JoinHandle, spawn_handle, try_spawn_handle};
@@ -154,12 +156,15 @@ pub use error::Error as ThreadPoolBuildError;
 pub use export::publisher::MetricsPublisher;
 pub use monitor::monitoring::Monitoring;
 pub use policy::alert_rules::{AlertAction, AlertRules};
+pub use policy::amounts::Resource;
+pub use policy::fairness::AllocationStrategy;
 pub use policy::health::HealthRules;
 pub use policy::scaling::ScalingPolicy;
 pub use policy::shortage::MemoryPressure;
 pub use policy::victim::{Candidate, ChooseVictim, VictimPolicy};
 pub use policy::wait::WaitPolicy;
 pub use pool::affinity::{Pinning, unpinned};
+pub use pool::budget::ResourceBudget;
 pub use pool::builder::ThreadPoolBuilder;
 pub use pool::config::{AlertConfig, Config, ResourceConfig};
 pub use pool::global::shutdown_global;
@@ -167,6 +172,11 @@ pub use pool::size::max_num_threads;
 pub use pool::spawner::{CustomSpawn, DefaultSpawn, ThreadSpawn};
 pub use pool::thread::ThreadBuilder;
 pub use pool::thread_pool::ThreadPool;
+pub use resources::acquire::Acquire;
+pub use resources::lease::Lease;
+pub use resources::refusal::Refusal;
+pub use resources::request::Request;
+pub use resources::tenant::Tenant;
 pub use telemetry::activity::{Status, Times};
 pub use telemetry::alert::{Alert, AlertKind, Severity};
 pub use telemetry::allocator::CountingAlloc;
@@ -197,7 +207,8 @@ pub mod protocols {
     pub use crate::job::*;
     pub use crate::policy::ladder;
     pub use crate::primitive::{
-        count_latch, credits, epoch_cell, event_count, gate, latch, loan, parker, pile, ring, seats,
+        account, count_latch, credits, epoch_cell, event_count, gate, latch, loan, parker, pile,
+        ring, seats,
     };
     pub use crate::queue::{deque, injector, lane};
     pub use crate::sync::{cell, fence};

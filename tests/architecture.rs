@@ -5,15 +5,16 @@ use std::fs;
 use std::path::Path;
 
 /// A file imports only from floors below its own, and from its own floor within its folder.
-const FLOORS: [&[&str]; 10] = [
+const FLOORS: [&[&str]; 11] = [
     &["sync", "error"],
     &["primitive", "job"],
     &["queue"],
     &["telemetry"],
     &["policy"],
+    &["resources"],
     &["worker"],
     &["monitor", "export"],
-    &["resources", "governor"],
+    &["governor"],
     &["pool"],
     &["construct"],
 ];

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use filch::{MemoryPressure, Monitoring, Status, Strain};
+use filch::{MemoryPressure, Monitoring, Refusal, Request, Resource, Status, Strain};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
@@ -106,4 +106,27 @@ fn a_hook_that_panics_or_hangs_is_nobody_s_trouble() {
     begun.wait();
     assert_eq!(pool.install(|| 1), 1);
     pool.shutdown().unwrap();
+}
+
+#[test]
+fn leases_are_granted_of_what_nobody_uses() {
+    let machine = Machine::new("leases");
+    let pool = Pool::from(builder(1).monitoring(machine.often()));
+    let free = || pool.budget(Resource::Memory).free;
+    // 80 % of 1000 kB, and what is used of it.
+    assert_eq!((pool.budget(Resource::Memory).total, free()), (819_200, 819_200 - 102_400));
+    machine.in_use(70);
+    wait_until(|| free() == 102_400);
+    let request = Request::new().memory(200_000);
+    assert_eq!(pool.try_acquire(&request).unwrap_err(), Refusal::Busy);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| pool.acquire(&request).unwrap());
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!waits.is_finished());
+        machine.in_use(20);
+        drop(waits.join().unwrap());
+    });
+    pool.set_budget(Resource::Memory, 10);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!((pool.budget(Resource::Memory).total, free()), (10, 10), "it was given");
 }

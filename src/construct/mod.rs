@@ -1,6 +1,7 @@
-//! Floor 9: the verbs. Each file has a verb's free function, which means the pool that
+//! Floor 10: the verbs. Each file has a verb's free function, which means the pool that
 //! the current thread belongs to or else the global one, and the method of `ThreadPool`.
 
+pub mod acquire;
 pub mod blocking;
 pub mod broadcast;
 pub mod handle;
@@ -12,5 +13,6 @@ pub mod scope;
 pub mod scope_core;
 pub mod scope_fifo;
 pub mod spawn;
+mod spawn_with;
 pub mod task;
 pub mod this_thread;

@@ -1,4 +1,4 @@
-//! Floor 6: what a pool knows, in the formats of others.
+//! Floor 7: what a pool knows, in the formats of others.
 
 #[cfg(feature = "metrics")]
 pub mod catalogue;

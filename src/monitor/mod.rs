@@ -1,9 +1,10 @@
-//! Floor 6: what the machine says.
+//! Floor 7: what the machine says.
 
 pub mod cgroup;
 pub mod cpu;
 pub mod cpu_group;
 pub mod disk;
+pub mod endowment;
 pub mod file;
 #[cfg(all(any(test, fuzzing), not(loom), not(miri)))]
 #[cfg_attr(fuzzing, allow(dead_code, reason = "tests use all of it"))]

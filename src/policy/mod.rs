@@ -2,6 +2,8 @@
 
 pub mod alert;
 pub mod alert_rules;
+pub mod amounts;
+pub mod fairness;
 pub mod health;
 pub mod hill_climb;
 pub mod idleness;

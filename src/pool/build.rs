@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Kind};
 use crate::governor::Governor;
+use crate::monitor::endowment::endowment;
 use crate::monitor::kernel::possible_cpus;
 use crate::monitor::monitoring::Monitoring;
 use crate::monitor::quota;
@@ -99,6 +100,9 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         if governed {
             *shared.elasticity() = elasticity;
         }
+        let monitoring = self.monitoring.clone();
+        let look = move |resource| endowment(&monitoring, usable_cpus(), resource);
+        shared.purse.plan(self.budget, Box::new(look));
         let shared = Arc::new(shared);
         self.record(&shared)?;
         let crew = Arc::new(Crew::new(self.stack_size));

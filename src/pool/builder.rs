@@ -9,6 +9,7 @@ use crate::policy::wait::WaitPolicy;
 use crate::pool::affinity::Pinning;
 use crate::pool::spawner::{CustomSpawn, DefaultSpawn};
 use crate::pool::thread::ThreadBuilder;
+use crate::resources::budget::BudgetConfig;
 use crate::worker::handlers::Handlers;
 use std::fmt;
 use std::io;
@@ -58,6 +59,7 @@ pub struct ThreadPoolBuilder<S = DefaultSpawn> {
     pub(super) thread_name: Option<Box<ThreadName>>,
     pub(super) handlers: Handlers,
     pub(super) monitoring: Monitoring,
+    pub(super) budget: BudgetConfig,
     pub(super) flight_recorder: Option<usize>,
     pub(super) trace_on_panic: Option<PathBuf>,
     pub(super) spawn: S,
@@ -82,6 +84,7 @@ impl Default for ThreadPoolBuilder {
             thread_name: None,
             handlers: Handlers::default(),
             monitoring: Monitoring::default(),
+            budget: BudgetConfig::default(),
             flight_recorder: None,
             trace_on_panic: None,
             spawn: DefaultSpawn,
@@ -271,6 +274,7 @@ impl<S> ThreadPoolBuilder<S> {
             thread_name: self.thread_name,
             handlers: self.handlers,
             monitoring: self.monitoring,
+            budget: self.budget,
             flight_recorder: self.flight_recorder,
             trace_on_panic: self.trace_on_panic,
             spawn: CustomSpawn(spawn),

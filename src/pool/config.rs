@@ -3,6 +3,7 @@
 use crate::error::{Error, Kind};
 use crate::monitor::monitoring::Monitoring;
 use crate::policy::alert_rules::AlertRules;
+use crate::policy::fairness::AllocationStrategy;
 use crate::policy::health::HealthRules;
 use crate::policy::victim::VictimPolicy;
 use crate::pool::builder::ThreadPoolBuilder;
@@ -27,7 +28,7 @@ use std::time::Duration;
 /// | `monitoring` | true | whether the machine is read at all: [`Monitoring::off`] |
 /// | `cpu`, `memory`, `network`, `disk` | | what is watched of each: the next four |
 /// | `….threshold` | 70 % | above that an alert is a warning |
-/// | `….max_usage` | 80 % | above that it is critical; of memory, too, when it counts as [running out](Monitoring::max_memory) |
+/// | `….max_usage` | 80 % | above that it is critical; so much of it is the [budget](ThreadPoolBuilder::budget) for leases; of memory, too, when it counts as [running out](Monitoring::max_memory) |
 /// | `….check_interval` | 5, 5, 10, 30 s | how often it is read: [`Monitoring::cpu`] and so on |
 /// | `health_check_interval` | 30 s | how often workers' health is judged: [`Monitoring::health_checks`] |
 /// | `load_check_interval` | 10 s | how often the victim policy is told: [`Monitoring::load_checks`] |
@@ -35,6 +36,7 @@ use std::time::Duration;
 /// | `monitoring_interval` | 30 s | how often the alert rules are looked at, and a summary goes to `tracing`: [`Monitoring::evaluations`] |
 /// | `alert_threshold` | 80 % | the threshold of rules that have none of their own: [`AlertRules::threshold`] |
 /// | `alert_cooldown` | 300 s | after how long anything is told of again: [`AlertRules::cooldown`] |
+/// | `allocation_strategy` | `fair` | who is next for a lease: [`AllocationStrategy`]; `fifo` and `priority`, too |
 /// | `alerts` | none | [rules](AlertConfig) of one's own, by [kind](AlertKind), in place of those of [`AlertRules::new`] |
 ///
 /// Shares are per cent here, and times are seconds in a file.
@@ -87,6 +89,7 @@ pub struct Config {
     #[cfg_attr(feature = "serde", serde(with = "seconds"))]
     pub alert_cooldown: Duration,
     pub alerts: BTreeMap<AlertKind, AlertConfig>,
+    pub allocation_strategy: AllocationStrategy,
 }
 
 /// What is watched of a resource; part of [`Config`].
@@ -175,6 +178,7 @@ impl Default for Config {
             alert_threshold: 80.0,
             alert_cooldown: seconds(300),
             alerts: BTreeMap::new(),
+            allocation_strategy: AllocationStrategy::Fair,
         }
     }
 }
@@ -210,6 +214,8 @@ impl Config {
             .idle_timeout(self.idle_timeout)
             .max_queued_per_worker(self.max_queued_per_worker)
             .victim_policy(self.victim_policy.clone())
+            .allocation(self.allocation_strategy)
+            .budget_shares(self.resources().map(|(.., resource)| resource.max_usage / 100.0))
             .monitoring(self.monitoring()))
     }
 
@@ -274,6 +280,7 @@ mod tests {
     use super::{AlertConfig, Config};
     use crate::monitor::monitoring::Monitoring;
     use crate::policy::alert_rules::AlertRules;
+    use crate::policy::fairness::AllocationStrategy;
     use crate::policy::health::HealthRules;
     use crate::policy::victim::VictimPolicy;
     use crate::telemetry::alert::AlertKind;
@@ -294,6 +301,7 @@ mod tests {
         assert!(config.monitoring && !config.reference_health && config.alerts.is_empty());
         assert_eq!((config.monitoring_interval.as_secs(), config.alert_threshold), (30, 80.0));
         assert_eq!(config.alert_cooldown.as_secs(), 300);
+        assert_eq!(config.allocation_strategy, AllocationStrategy::Fair);
         let reference = Config::reference();
         assert_eq!((reference.min_threads, reference.max_threads), (Some(2), Some(10)));
         assert_eq!(reference.monitoring().health, HealthRules::reference());
@@ -307,6 +315,7 @@ mod tests {
         assert_eq!(ours.idle_timeout, theirs.idle_timeout);
         assert_eq!(ours.max_queued_per_worker, theirs.max_queued_per_worker);
         assert_eq!(ours.victim_policy, theirs.victim_policy);
+        assert_eq!(ours.budget, theirs.budget);
         assert!(!Config { monitoring: false, ..Config::new() }.monitoring().on);
     }
 
@@ -318,6 +327,7 @@ mod tests {
         (config.idle_timeout, config.max_queued_per_worker) = (second * 2, 7);
         config.victim_policy = VictimPolicy::HealthWeighted;
         config.memory.max_usage = 90.0;
+        config.allocation_strategy = AllocationStrategy::Fifo;
         (config.cpu.check_interval, config.memory.check_interval) = (second * 3, second * 4);
         (config.network.check_interval, config.disk.check_interval) = (second * 5, second * 6);
         (config.health_check_interval, config.load_check_interval) = (second * 7, second * 8);
@@ -329,6 +339,8 @@ mod tests {
         );
         assert_eq!((builder.idle_timeout, builder.max_queued_per_worker), (second * 2, 7));
         assert_eq!(builder.victim_policy, VictimPolicy::HealthWeighted);
+        assert_eq!(builder.budget.strategy, AllocationStrategy::Fifo);
+        assert_eq!(builder.budget.shares, [0.8, 0.9, 0.8, 0.8, 0.8]);
         let expected = Monitoring::new()
             .cpu(second * 3, 120)
             .memory(second * 4, 120)

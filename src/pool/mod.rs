@@ -1,7 +1,8 @@
-//! Floor 8: the composition root. A pool is put together here, and taken apart.
+//! Floor 9: the composition root. A pool is put together here, and taken apart.
 
 pub mod affinity;
 mod alerts;
+pub mod budget;
 pub mod build;
 pub mod builder;
 pub mod config;

@@ -1,5 +1,6 @@
 //! Floor 1: one protocol a file. None of them knows what a job or a worker is.
 
+pub mod account;
 pub mod claim;
 pub mod count_latch;
 pub mod credits;

@@ -1,4 +1,4 @@
-//! Floor 5: the worker. `run` is the loop, `find` where it looks for work, `choice` at whose queues first, by what `victims` knows, `arrivals` how it
+//! Floor 6: the worker. `run` is the loop, `find` where it looks for work, `choice` at whose queues first, by what `victims` knows, `arrivals` how it
 //! comes by tasks from outside, `idle` what it does when there is no work, `bench` when it isn't needed, `wait` what it does
 //! while its own isn't done, and `help` what it finds to do then; `local` is what only its thread
 //! touches, `shared` what all may, `submit` how work comes in from outside, `wake` who is told of it,

@@ -10,6 +10,7 @@ use crate::primitive::gate::Gate;
 use crate::primitive::seats::Seats;
 use crate::queue::injector::Injector;
 use crate::queue::misfits::Misfits;
+use crate::resources::purse::Purse;
 use crate::sync::clock::Clock;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering, Thread};
 use crate::sync::{global, statistic};
@@ -134,6 +135,8 @@ pub struct Shared {
     /// Whether the governor takes its time, as nobody runs; or has been called since.
     pub(super) rest: statistic::AtomicU32,
     /// The thread that writes them, if there is one: to be woken at the end.
+    /// What its tasks share.
+    pub purse: Purse,
     pub governor: OnceLock<Thread>,
     pub id: usize,
 }
@@ -188,6 +191,7 @@ impl Shared {
             check_wanted: statistic::AtomicU64::new(0),
             tidy: statistic::AtomicU64::new(0),
             rest: statistic::AtomicU32::new(0),
+            purse: Purse::default(),
             governor: OnceLock::new(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
         }

@@ -1,7 +1,10 @@
 //! How work comes in from threads that are none of the pool's own, until it shuts down.
 
+use crate::sync::Ordering;
 use crate::worker::blocked::Blocked;
+use crate::worker::local::Local;
 use crate::worker::shared::{Job, Shared};
+use std::sync::Arc;
 
 /// A stay inside the gate. Ended on drop: those who are told of a task may panic.
 pub struct Entered<'s>(&'s Shared);
@@ -14,7 +17,31 @@ impl Drop for Entered<'_> {
     }
 }
 
+/// Work that is still to be queued, by whatever thread: the pool doesn't end before this is dropped.
+pub struct Pending(Arc<Shared>);
+
+impl Pending {
+    pub fn pool(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.unstaff();
+    }
+}
+
 impl Shared {
+    /// Keeps the pool from ending, shut down or not, until what is returned is dropped; none if it takes no more work.
+    pub fn pend(self: &Arc<Self>) -> Option<Pending> {
+        // Awake, or inside the gate: so the pool hasn't ended, and sees one more that doesn't sleep.
+        let awake = Local::current_in(self).is_some_and(Local::returns);
+        let _entered = if awake { None } else { Some(self.enter()?) };
+        self.staffed.fetch_add(1, Ordering::Relaxed);
+        Some(Pending(Arc::clone(self)))
+    }
+
     /// Queues a call from outside: someone waits for it.
     pub fn call(&self, call: Job) {
         self.calls.push(call);

@@ -1,0 +1,115 @@
+//! How a lease is come by: at once, by a thread that waits, or by a future.
+
+use crate::resources::budget::{Asked, Budget, Grant};
+use crate::resources::holder::Holder;
+use crate::resources::lease::Lease;
+use crate::resources::refusal::Refusal;
+use crate::resources::request::Request;
+use crate::resources::waiter::Notice;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+pub fn try_acquire(budget: &Arc<Budget>, request: &Request) -> Result<Lease, Refusal> {
+    let grant = budget.try_take(request)?;
+    Ok(Lease::new(budget, grant, Holder::take_one()))
+}
+
+/// `blocking` calls what waits.
+pub fn acquire(
+    budget: &Arc<Budget>,
+    request: &Request,
+    timeout: Option<Duration>,
+    blocking: impl FnOnce(&dyn Fn() -> bool) -> bool,
+) -> Result<Lease, Refusal> {
+    let grant = match budget.ask(request, Holder::holds())? {
+        Asked::Granted(grant) => grant,
+        Asked::Waits(ticket) => {
+            if !blocking(&|| ticket.waiter.wait(timeout)) {
+                return Err(Refusal::TimedOut);
+            }
+            ticket.into_grant()
+        }
+    };
+    Ok(Lease::new(budget, grant, Holder::take_one()))
+}
+
+/// What has been granted to one who isn't running yet.
+pub struct Entry {
+    budget: Arc<Budget>,
+    grant: Grant,
+}
+
+impl Entry {
+    /// For the thread that runs it.
+    pub fn lease(self) -> Lease {
+        Lease::new(&self.budget, self.grant, Holder::take_one())
+    }
+}
+
+/// Calls `start` when it has been granted: at once, or on the thread that gives back what was missing.
+pub fn enter(
+    budget: &Arc<Budget>,
+    request: &Request,
+    start: impl FnOnce(Entry) + Send + 'static,
+) -> Result<(), Refusal> {
+    let entry = |grant| Entry { budget: Arc::clone(budget), grant };
+    match budget.ask(request, false)? {
+        Asked::Granted(grant) => start(entry(grant)),
+        Asked::Waits(ticket) => {
+            let (waiter, budget) = (Arc::clone(&ticket.waiter), Arc::clone(budget));
+            let call = move || start(Entry { budget, grant: ticket.into_grant() });
+            waiter.notify(Box::new(call)).into_iter().for_each(Notice::give);
+        }
+    }
+    Ok(())
+}
+
+/// A lease that is waited for: a future; see [`ThreadPool::acquire_async`](crate::ThreadPool::acquire_async). Dropped, it waits no more.
+#[must_use = "dropped, it waits no more"]
+pub struct Acquire {
+    budget: Arc<Budget>,
+    asked: Option<Asked>,
+}
+
+impl Acquire {
+    pub(crate) fn new(budget: &Arc<Budget>, request: &Request) -> Result<Self, Refusal> {
+        let asked = Some(budget.ask(request, false)?);
+        Ok(Self { budget: Arc::clone(budget), asked })
+    }
+}
+
+impl Future for Acquire {
+    type Output = Lease;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Lease> {
+        if let Some(Asked::Waits(ticket)) = &self.asked
+            && !ticket.waiter.poll(context)
+        {
+            return Poll::Pending;
+        }
+        let grant = match self.asked.take().expect("polled after it was ready") {
+            Asked::Granted(grant) => grant,
+            Asked::Waits(ticket) => ticket.into_grant(),
+        };
+        // Whichever thread polls it holds nothing: the future may be polled elsewhere next time.
+        Poll::Ready(Lease::new(&self.budget, grant, None))
+    }
+}
+
+impl Drop for Acquire {
+    fn drop(&mut self) {
+        if let Some(Asked::Granted(grant)) = self.asked.take() {
+            self.budget.give_back(&grant.tenant, grant.amounts);
+        }
+    }
+}
+
+impl fmt::Debug for Acquire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquire").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,287 @@
+//! A budget: what there is, who has it, and who waits for it.
+//!
+//! Whoever finds enough takes it without a lock (primitive/account.rs). Whoever doesn't, waits in a queue under a lock,
+//! and whoever gives back what somebody may wait for takes that lock to serve the queue, in the order of policy/fairness.rs.
+
+use crate::policy::amounts::{Amounts, MOST, Means, Resource};
+use crate::policy::fairness::{AllocationStrategy, Fairness, Waiting};
+use crate::primitive::account::{Account, Attempt};
+use crate::resources::refusal::Refusal;
+use crate::resources::request::Request;
+use crate::resources::tenant::Tenant;
+use crate::resources::waiter::{Notice, Waiter};
+use crate::sync::statistic::{AtomicU64, Ordering};
+use crate::telemetry::unavailable::Fact;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const RESOURCES: usize = Resource::ALL.len();
+
+/// How a budget is to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BudgetConfig {
+    pub strategy: AllocationStrategy,
+    pub totals: [Option<u64>; RESOURCES],
+    /// Of what the machine has, where no total was given.
+    pub shares: [f64; RESOURCES],
+}
+
+impl Default for BudgetConfig {
+    fn default() -> Self {
+        let (strategy, totals) = Default::default();
+        Self { strategy, totals, shares: [0.8; RESOURCES] }
+    }
+}
+
+pub struct Budget {
+    account: Account<RESOURCES>,
+    total: [AtomicU64; RESOURCES],
+    /// What is not used, as was measured last: no grant is for more.
+    unused: [AtomicU64; RESOURCES],
+    shares: [f64; RESOURCES],
+    queue: Mutex<Queue>,
+    /// Of all who name none.
+    anybody: Tenant,
+    /// Tells its tenants from others'.
+    id: Arc<()>,
+}
+
+struct Queue {
+    fairness: Fairness,
+    /// By ticket.
+    waiters: HashMap<u64, Arc<Waiter>>,
+    tickets: u64,
+    tenants: Vec<Tenant>,
+    /// Whether a total was given, so that it doesn't follow the machine.
+    given: [bool; RESOURCES],
+}
+
+impl Budget {
+    pub fn new(config: &BudgetConfig, look: impl Fn(Resource) -> Fact<Means>) -> Arc<Self> {
+        let of = |resource: Resource| {
+            let at = resource as usize;
+            let given = config.totals[at].map(|total| Means::unused(total.min(MOST)));
+            given.unwrap_or_else(|| match look(resource) {
+                Ok(means) => means.share(config.shares[at]),
+                // What nobody can tell has no bound.
+                Err(_) => Means::unused(MOST),
+            })
+        };
+        let means = Resource::ALL.map(of);
+        let total = means.map(|means| means.total);
+        let id = Arc::new(());
+        let anybody = Tenant::new(&id, 0, 1);
+        let queue = Queue {
+            fairness: Fairness::new(config.strategy),
+            waiters: HashMap::new(),
+            tickets: 0,
+            tenants: vec![anybody.clone()],
+            given: config.totals.map(|total| total.is_some()),
+        };
+        Arc::new(Self {
+            account: Account::new(total),
+            total: total.map(AtomicU64::new),
+            unused: means.map(|means| AtomicU64::new(means.free)),
+            shares: config.shares,
+            queue: Mutex::new(queue),
+            anybody,
+            id,
+        })
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Nothing of a user's is called while it is held.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn total(&self) -> Amounts {
+        Amounts::NONE.each(|resource, _| self.total[resource as usize].load(Ordering::Relaxed))
+    }
+
+    /// None of those of which more is taken than there is by now.
+    pub fn free(&self) -> Amounts {
+        let free = self.account.free();
+        self.unused().each(|resource, unused| unused.min(free[resource as usize].max(0) as u64))
+    }
+
+    fn unused(&self) -> Amounts {
+        Amounts::NONE.each(|resource, _| self.unused[resource as usize].load(Ordering::Relaxed))
+    }
+
+    /// By how much more is taken than there is by now.
+    pub fn overcommitted(&self) -> Amounts {
+        let free = self.account.free();
+        Amounts::NONE.each(|resource, _| free[resource as usize].min(0).unsigned_abs())
+    }
+
+    /// There is so much of it from now on, whatever the machine has. What is taken stays taken.
+    pub fn set_total(&self, resource: Resource, total: u64) {
+        let mut queue = self.queue();
+        queue.given[resource as usize] = true;
+        self.change(queue, resource, Means::unused(total.min(MOST)));
+    }
+
+    /// The machine has so much of it now.
+    pub fn follow(&self, resource: Resource, means: Means) {
+        let queue = self.queue();
+        if !queue.given[resource as usize] {
+            self.change(queue, resource, means.share(self.shares[resource as usize]));
+        }
+    }
+
+    fn change(&self, queue: MutexGuard<'_, Queue>, resource: Resource, means: Means) {
+        let at = resource as usize;
+        let before = self.total[at].swap(means.total, Ordering::Relaxed);
+        self.unused[at].store(means.free, Ordering::Relaxed);
+        // Both are below 2^52.
+        let _ = self.account.change(at, means.total as i64 - before as i64);
+        if !queue.waiters.is_empty() {
+            self.serve(queue);
+        }
+    }
+
+    pub fn tenant(&self, weight: u32) -> Tenant {
+        let mut queue = self.queue();
+        let waits = |tenant: &Tenant| queue.fairness.waits(tenant.index());
+        let left = queue.tenants.iter().position(|known| known.is_forgotten() && !waits(known));
+        let index = left.unwrap_or(queue.tenants.len());
+        let tenant = Tenant::new(&self.id, index, weight);
+        match queue.tenants.get_mut(index) {
+            Some(place) => *place = tenant.clone(),
+            None => queue.tenants.push(tenant.clone()),
+        }
+        tenant
+    }
+
+    /// Whose it is, if it makes sense.
+    fn check(&self, request: &Request) -> Result<Tenant, Refusal> {
+        if request.amounts.is_none() {
+            return Err(Refusal::Nothing);
+        }
+        let total = self.total();
+        if let Some((resource, asked)) =
+            request.amounts.some().find(|&(resource, asked)| asked > total.of(resource))
+        {
+            return Err(Refusal::TooMuch { resource, asked, total: total.of(resource) });
+        }
+        let tenant = request.tenant.as_ref().unwrap_or(&self.anybody);
+        if tenant.is_of(&self.id) { Ok(tenant.clone()) } else { Err(Refusal::Stranger) }
+    }
+
+    /// Takes it if it is free now, and nobody waits for any of it.
+    pub fn try_take(&self, request: &Request) -> Result<Grant, Refusal> {
+        let (tenant, amounts) = (self.check(request)?, request.amounts);
+        if !amounts.fits(&self.unused()) {
+            return Err(Refusal::Busy);
+        }
+        match self.account.try_take(&words(amounts)) {
+            Attempt::Taken => {
+                tenant.take(amounts);
+                Ok(Grant { tenant, amounts })
+            }
+            Attempt::Refused => Err(Refusal::Busy),
+            Attempt::Returned => {
+                self.serve(self.queue());
+                Err(Refusal::Busy)
+            }
+        }
+    }
+
+    /// As [`try_take`](Self::try_take), but waits in the queue if it has to, unless the one who asks `holds` a lease.
+    pub fn ask(self: &Arc<Self>, request: &Request, holds: bool) -> Result<Asked, Refusal> {
+        match self.try_take(request) {
+            Err(Refusal::Busy) if holds => return Err(Refusal::WouldDeadlock),
+            Err(Refusal::Busy) => {}
+            outcome => return outcome.map(Asked::Granted),
+        }
+        let (tenant, amounts) = (self.check(request)?, request.amounts);
+        let mut queue = self.queue();
+        queue.tickets += 1;
+        let (ticket, waiter) = (queue.tickets, Arc::new(Waiter::default()));
+        queue.fairness.join(Waiting::new(ticket, tenant.index(), request.priority, amounts));
+        queue.waiters.insert(ticket, Arc::clone(&waiter));
+        let grant = Grant { tenant, amounts };
+        let ticket = Ticket { budget: Arc::clone(self), waiter, ticket, grant };
+        self.serve(queue);
+        Ok(Asked::Waits(ticket))
+    }
+
+    pub(super) fn give_back(&self, tenant: &Tenant, amounts: Amounts) {
+        tenant.give_back(amounts);
+        if self.account.give(&words(amounts)) {
+            self.serve(self.queue());
+        }
+    }
+
+    /// Gives what is free to those who are next.
+    fn serve(&self, mut queue: MutexGuard<'_, Queue>) {
+        let Queue { fairness, waiters, tenants, .. } = &mut *queue;
+        let total = self.total();
+        self.account.want(fairness.wanted());
+        let mut notices = Vec::new();
+        while let Some(next) =
+            fairness.next(&total, self.free(), |tenant| tenants[tenant].holding())
+        {
+            if self.account.take(&words(next.wants)) != Attempt::Taken {
+                // Somebody took it who hadn't seen yet that others wait: it gives it back, and serves them.
+                fairness.join(next);
+                break;
+            }
+            tenants[next.tenant].take(next.wants);
+            // While the lock is held, or one that waits no more could miss it.
+            notices.extend(waiters.remove(&next.ticket).and_then(|waiter| waiter.grant()));
+        }
+        self.account.want(fairness.wanted());
+        drop(queue);
+        notices.into_iter().for_each(Notice::give);
+    }
+}
+
+fn words(amounts: Amounts) -> [u64; RESOURCES] {
+    Resource::ALL.map(|resource| amounts.of(resource))
+}
+
+/// What has been taken, and in whose name. Not given back by itself.
+#[derive(Clone)]
+pub struct Grant {
+    pub tenant: Tenant,
+    pub amounts: Amounts,
+}
+
+pub enum Asked {
+    Granted(Grant),
+    Waits(Ticket),
+}
+
+/// A place in the queue. On drop it waits no more, and gives back what it was granted meanwhile.
+pub struct Ticket {
+    budget: Arc<Budget>,
+    pub waiter: Arc<Waiter>,
+    ticket: u64,
+    grant: Grant,
+}
+
+impl Ticket {
+    /// What it waited for, once that has been granted.
+    pub fn into_grant(self) -> Grant {
+        assert!(self.waiter.take(), "filch: a lease that was not granted");
+        self.grant.clone()
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let Grant { tenant, amounts } = &self.grant;
+        let mut queue = self.budget.queue();
+        if queue.waiters.remove(&self.ticket).is_some() {
+            queue.fairness.leave(tenant.index(), self.ticket);
+            // Others may have been waiting behind it.
+            self.budget.serve(queue);
+            return;
+        }
+        drop(queue);
+        if self.waiter.take() {
+            self.budget.give_back(tenant, *amounts);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! A lease: a part of a budget, for as long as somebody has it.
+
+use crate::policy::amounts::{Amounts, Resource};
+use crate::resources::budget::{Budget, Grant};
+use crate::resources::holder::Holder;
+use crate::resources::tenant::Tenant;
+use std::fmt;
+use std::sync::Arc;
+
+/// A part of a pool's budget: see [`ThreadPool::acquire`](crate::ThreadPool::acquire). On drop it is given back.
+#[must_use = "dropped, it is given back"]
+pub struct Lease {
+    budget: Arc<Budget>,
+    tenant: Tenant,
+    amounts: Amounts,
+    /// None if it was waited for by a future: whichever thread polled that doesn't matter.
+    holder: Option<Holder>,
+}
+
+impl Lease {
+    pub(super) fn new(
+        budget: &Arc<Budget>,
+        Grant { tenant, amounts }: Grant,
+        holder: Option<Holder>,
+    ) -> Self {
+        Self { budget: Arc::clone(budget), tenant, amounts, holder }
+    }
+
+    /// How much it is of this resource, in its [unit](Resource::unit).
+    pub fn amount(&self, resource: Resource) -> u64 {
+        self.amounts.of(resource)
+    }
+
+    /// Whose it is.
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// Gives it back.
+    pub fn release(self) {}
+
+    /// Keeps this much of a resource, and gives the rest back; all stays if that is more.
+    pub fn shrink_to(&mut self, resource: Resource, amount: u64) {
+        let rest = self.amounts.of(resource).saturating_sub(amount);
+        let rest = Amounts::NONE.with(resource, rest);
+        self.amounts = self.amounts.minus(rest);
+        self.budget.give_back(&self.tenant, rest);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.holder.iter().for_each(Holder::give_back_one);
+        self.budget.give_back(&self.tenant, self.amounts);
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Lease");
+        for (resource, amount) in self.amounts.some() {
+            text.field(&format!("{resource:?}"), &amount);
+        }
+        text.finish()
+    }
+}

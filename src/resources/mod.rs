@@ -1,0 +1,11 @@
+//! Floor 5: what a pool's tasks share: budgets of it, leases of those, and who gets them.
+
+pub mod acquire;
+pub mod budget;
+mod holder;
+pub mod lease;
+pub mod purse;
+pub mod refusal;
+pub mod request;
+pub mod tenant;
+pub mod waiter;

@@ -1,0 +1,303 @@
+//! Leases of what a pool's tasks share.
+#![cfg(not(loom))]
+
+mod common;
+
+use common::*;
+use filch::{Acquire, AllocationStrategy, Lease, Refusal, Request, Resource, ThreadPoolBuilder};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn with(units: u64) -> ThreadPoolBuilder {
+    builder(2).budget(Resource::Memory, units)
+}
+
+fn units(units: u64) -> Request {
+    Request::new().memory(units)
+}
+
+fn free(pool: &Pool) -> u64 {
+    pool.budget(Resource::Memory).free
+}
+
+fn poll(acquire: &mut Acquire) -> Option<Lease> {
+    match pin!(acquire).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(lease) => Some(lease),
+        Poll::Pending => None,
+    }
+}
+
+#[test]
+fn what_is_leased_is_given_back_once_and_by_whoever_drops_it() {
+    let pool = Pool::from(with(10));
+    let lease = pool.try_acquire(&units(6)).unwrap();
+    assert_eq!((free(&pool), lease.amount(Resource::Memory)), (4, 6));
+    assert_eq!(pool.try_acquire(&units(5)).unwrap_err(), Refusal::Busy);
+    thread::spawn(move || drop(lease)).join().unwrap();
+    assert_eq!(free(&pool), 10);
+    let mut lease = pool.try_acquire(&units(10)).unwrap();
+    lease.shrink_to(Resource::Memory, 7);
+    lease.shrink_to(Resource::Memory, 9);
+    assert_eq!((free(&pool), lease.amount(Resource::Memory)), (3, 7));
+    let panicked = pool.spawn_handle(move || {
+        let _lease = lease;
+        std::panic::resume_unwind(Box::new("quietly"));
+    });
+    assert!(panicked.join().is_err());
+    assert_eq!(free(&pool), 10);
+}
+
+#[test]
+fn a_request_that_makes_no_sense_is_refused_at_once() {
+    let (pool, other) = (Pool::from(with(10)), Pool::from(with(1)));
+    let too_much = pool.acquire(&units(11)).unwrap_err();
+    assert_eq!(too_much, Refusal::TooMuch { resource: Resource::Memory, asked: 11, total: 10 });
+    let text = too_much.to_string();
+    assert!(text.contains("11 bytes of memory") && text.contains("10"), "{text}");
+    assert!(pool.acquire(&units(u64::MAX)).is_err());
+    assert_eq!(pool.acquire(&Request::new()).unwrap_err(), Refusal::Nothing);
+    let stranger = units(1).tenant(&other.tenant(1));
+    assert_eq!(pool.try_acquire(&stranger).unwrap_err(), Refusal::Stranger);
+    assert_eq!(pool.acquire(&stranger).unwrap_err(), Refusal::Stranger);
+    assert_eq!(free(&pool), 10);
+}
+
+#[test]
+fn no_more_tasks_run_at_a_time_than_there_is_memory_for() {
+    let pool = Pool::from(builder(4).budget(Resource::Memory, 5));
+    let (now, most) = (AtomicU64::new(0), AtomicU64::new(0));
+    pool.scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|_| {
+                let _lease = pool.acquire(&units(2)).unwrap();
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(1));
+                now.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    assert_eq!((most.into_inner(), free(&pool)), (2, 5));
+}
+
+#[test]
+fn a_worker_that_waits_for_a_lease_is_replaced() {
+    let pool = Pool::from(builder(1).budget(Resource::Memory, 1));
+    let lease = pool.acquire(&units(1)).unwrap();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| pool.install(|| pool.acquire(&units(1)).unwrap()));
+        wait_until(|| pool.try_acquire(&units(1)).is_err() && pool.install(|| true));
+        drop(lease);
+        assert_eq!(waits.join().unwrap().amount(Resource::Memory), 1);
+    });
+}
+
+#[test]
+fn who_holds_a_lease_does_not_wait_for_another() {
+    let pool = Pool::from(with(10));
+    let first = pool.acquire(&units(6)).unwrap();
+    let second = pool.acquire(&units(4)).unwrap();
+    assert_eq!(pool.acquire(&units(1)).unwrap_err(), Refusal::WouldDeadlock);
+    assert_eq!(pool.acquire_timeout(&units(1), MINUTE).unwrap_err(), Refusal::WouldDeadlock);
+    thread::spawn(move || drop(second)).join().unwrap();
+    assert_eq!(pool.acquire(&units(5)).unwrap_err(), Refusal::WouldDeadlock);
+    let second = pool.acquire(&units(4)).unwrap();
+    drop((first, second));
+    let kept = thread::scope(|scope| scope.spawn(|| pool.acquire(&units(10)).unwrap()).join());
+    // It isn't this thread that holds it.
+    let short = pool.acquire_timeout(&units(1), Duration::from_millis(1)).unwrap_err();
+    assert_eq!(short, Refusal::TimedOut);
+    drop(kept);
+    assert_eq!(free(&pool), 10);
+}
+
+#[test]
+fn nobody_goes_before_one_who_waits_for_the_same() {
+    let pool = Pool::from(with(10).budget(Resource::Cpu, 10));
+    let lease = pool.acquire(&units(5)).unwrap();
+    let mut large = pool.acquire_async(&units(10)).unwrap();
+    assert!(poll(&mut large).is_none());
+    assert_eq!(pool.try_acquire(&units(1)).unwrap_err(), Refusal::Busy);
+    assert!(pool.try_acquire(&Request::new().cpu(1)).is_ok(), "it wants none of that");
+    drop(lease);
+    let granted = poll(&mut large).unwrap();
+    assert_eq!(free(&pool), 0);
+    drop(granted);
+    // One that waits no more is in nobody's way; one that was granted meanwhile is given back.
+    let lease = pool.acquire(&units(5)).unwrap();
+    let (large, small) = (pool.acquire_async(&units(10)).unwrap(), pool.acquire_async(&units(5)));
+    drop(large);
+    assert_eq!(free(&pool), 0);
+    drop(small);
+    assert_eq!(free(&pool), 5);
+    assert!(pool.try_acquire(&units(5)).is_ok());
+    drop(lease);
+    assert_eq!(free(&pool), 10);
+}
+
+#[test]
+fn a_budget_that_shrinks_takes_nothing_away_and_one_that_grows_serves_who_waits() {
+    let pool = Pool::from(with(10));
+    let [first, second] = [6, 4].map(|some| pool.try_acquire(&units(some)).unwrap());
+    pool.set_budget(Resource::Memory, 5);
+    let budget = pool.budget(Resource::Memory);
+    assert_eq!((budget.total, budget.free, budget.overcommitted), (5, 0, 5));
+    drop(first);
+    assert_eq!((free(&pool), pool.budget(Resource::Memory).overcommitted), (1, 0));
+    let mut waits = pool.acquire_async(&units(5)).unwrap();
+    assert!(poll(&mut waits).is_none());
+    pool.set_budget(Resource::Memory, 3);
+    // For more than there is now: it is in nobody's way.
+    let mut small = pool.acquire_async(&units(1)).unwrap();
+    drop(second);
+    assert!(poll(&mut small).is_some() && poll(&mut waits).is_none());
+    pool.set_budget(Resource::Memory, 5);
+    assert!(poll(&mut waits).is_some());
+    assert_eq!(free(&pool), 5);
+}
+
+#[test]
+fn tenants_share_by_their_weights_whoever_came_first() {
+    let pool = Pool::from(with(8));
+    let [heavy, light] = [3, 1].map(|weight| pool.tenant(weight));
+    let all = pool.try_acquire(&units(8)).unwrap();
+    let ask = |tenant| pool.acquire_async(&units(1).tenant(tenant)).unwrap();
+    let mut waiting: Vec<_> = (0..10).map(|_| ask(&light)).collect();
+    waiting.extend((0..10).map(|_| ask(&heavy)));
+    drop(all);
+    let granted: Vec<_> = waiting.iter_mut().filter_map(poll).collect();
+    assert_eq!(granted.len(), 8);
+    assert_eq!((heavy.has(Resource::Memory), light.has(Resource::Memory)), (6, 2));
+    drop((granted, waiting));
+    assert_eq!((heavy.has(Resource::Memory), free(&pool)), (0, 8));
+    // One that is gone makes room for another.
+    drop((heavy, light));
+    for _ in 0..1000 {
+        let tenant = pool.tenant(0);
+        assert_eq!(tenant.weight(), 1);
+        assert!(pool.acquire(&units(8).tenant(&tenant)).is_ok());
+    }
+}
+
+#[test]
+fn the_most_important_goes_first_if_that_is_asked_for() {
+    let pool = Pool::from(with(1).allocation(AllocationStrategy::Priority));
+    let all = pool.try_acquire(&units(1)).unwrap();
+    let mut low = pool.acquire_async(&units(1).priority(1)).unwrap();
+    let mut high = pool.acquire_async(&units(1).priority(2)).unwrap();
+    drop(all);
+    assert!(poll(&mut low).is_none());
+    drop(poll(&mut high).unwrap());
+    assert!(poll(&mut low).is_some());
+}
+
+#[test]
+fn whatever_happens_no_more_is_leased_than_there_is_and_all_comes_back() {
+    const TOTAL: u64 = 7;
+    let pool = Pool::from(builder(4).budget(Resource::Memory, TOTAL).budget(Resource::Cpu, TOTAL));
+    let (memory, cpu) = (AtomicU64::new(0), AtomicU64::new(0));
+    let rounds = if cfg!(miri) { 10 } else { 3000 };
+    thread::scope(|scope| {
+        for seed in 1..=4_u64 {
+            let (pool, memory, cpu) = (&pool, &memory, &cpu);
+            scope.spawn(move || {
+                let tenant = pool.tenant(seed as u32);
+                let mut random = seed;
+                for _ in 0..rounds {
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let [some, other] = [40, 50].map(|bits| (random >> bits) % (TOTAL + 1));
+                    let request = units(some).cpu(other).tenant(&tenant);
+                    let lease = match random >> 62 {
+                        0 => pool.acquire(&request).ok(),
+                        1 => pool.acquire_timeout(&request, Duration::from_micros(50)).ok(),
+                        2 => pool.acquire_async(&request).ok().and_then(|mut a| poll(&mut a)),
+                        _ => pool.try_acquire(&request).ok(),
+                    };
+                    if lease.is_some() {
+                        let add = |sum: &AtomicU64, by| sum.fetch_add(by, Ordering::SeqCst) + by;
+                        assert!(add(memory, some) <= TOTAL && add(cpu, other) <= TOTAL);
+                        cpu.fetch_sub(other, Ordering::SeqCst);
+                        memory.fetch_sub(some, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!((free(&pool), pool.budget(Resource::Cpu).free), (TOTAL, TOTAL));
+}
+
+#[test]
+fn a_task_that_needs_a_lease_starts_with_it_and_holds_no_worker_before() {
+    let pool = Pool::from(builder(1).budget(Resource::Memory, 5));
+    let lease = pool.acquire(&units(4)).unwrap();
+    let (now, most, done) =
+        (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    for _ in 0..20 {
+        let (now, most, done) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&done));
+        let task = move |lease: &Lease| {
+            most.fetch_max(
+                now.fetch_add(lease.amount(Resource::Memory), Ordering::SeqCst) + 2,
+                Ordering::SeqCst,
+            );
+            thread::yield_now();
+            now.fetch_sub(2, Ordering::SeqCst);
+            done.fetch_add(1, Ordering::SeqCst);
+        };
+        pool.spawn_with(&units(2), task).unwrap();
+    }
+    // Its only worker isn't among those who wait.
+    assert_eq!(pool.install(|| 6 * 7), 42);
+    assert_eq!(done.load(Ordering::SeqCst), 0);
+    drop(lease);
+    wait_until(|| done.load(Ordering::SeqCst) == 20);
+    assert!(most.load(Ordering::SeqCst) <= 5);
+    wait_until(|| free(&pool) == 5);
+    assert!(pool.spawn_with(&units(6), |_| ()).is_err());
+}
+
+#[test]
+fn a_task_that_waits_for_its_lease_is_run_before_the_pool_ends() {
+    for from_inside in [false, true] {
+        let pool = Arc::new(with(1).build().unwrap());
+        let lease = pool.acquire(&units(1)).unwrap();
+        let (ran, told) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (theirs, inner) = (Arc::clone(&ran), Arc::clone(&pool));
+        let spawn = move || {
+            let task = move |_: &Lease| _ = theirs.fetch_add(1, Ordering::SeqCst);
+            inner.spawn_with(&units(1), task).unwrap();
+        };
+        if from_inside {
+            pool.install(spawn)
+        } else {
+            spawn()
+        }
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                pool.shutdown().unwrap();
+                told.store(1, Ordering::SeqCst);
+            });
+            wait_until(|| pool.try_spawn(|| ()).is_err());
+            assert_eq!(pool.spawn_with(&units(1), |_| ()), Err(Refusal::ShutDown));
+            thread::sleep(Duration::from_millis(20));
+            assert_eq!((ran.load(Ordering::SeqCst), told.load(Ordering::SeqCst)), (0, 0));
+            drop(lease);
+        });
+        assert_eq!((ran.load(Ordering::SeqCst), told.load(Ordering::SeqCst)), (1, 1));
+    }
+}
+
+#[test]
+fn by_default_there_is_what_the_machine_has() {
+    let pool = Pool::from(builder(1));
+    let cpu = pool.budget(Resource::Cpu);
+    assert!(cpu.total >= 10 && cpu.free == cpu.total);
+    if cfg!(all(target_os = "linux", not(miri))) {
+        assert!((1 << 20..1 << 50).contains(&pool.budget(Resource::Memory).total));
+    }
+}
