@@ -293,6 +293,21 @@ fn a_task_that_waits_for_its_lease_is_run_before_the_pool_ends() {
 }
 
 #[test]
+fn a_long_queue_is_served_as_fast_as_a_short_one() {
+    let count = if cfg!(miri) { 50 } else { 50_000 };
+    let pool = Pool::from(with(1));
+    let (lease, ran) = (pool.acquire(&units(1)).unwrap(), Arc::new(AtomicU64::new(0)));
+    for _ in 0..count {
+        let ran = Arc::clone(&ran);
+        let task = move |_: &Lease| _ = ran.fetch_add(1, Ordering::Relaxed);
+        pool.spawn_with(&units(1), task).unwrap();
+    }
+    drop(lease);
+    // Were each of them looked at for each of them, it would take minutes.
+    wait_until(|| ran.load(Ordering::Relaxed) == count);
+}
+
+#[test]
 fn by_default_there_is_what_the_machine_has() {
     let pool = Pool::from(builder(1));
     let cpu = pool.budget(Resource::Cpu);

@@ -63,13 +63,15 @@ pub struct Fairness {
     strategy: AllocationStrategy,
     /// By tenant, and there by priority and arrival.
     waiting: Vec<VecDeque<Waiting>>,
+    /// How many wait for each resource.
+    wanted: [usize; Resource::ALL.len()],
     /// The heads, in the order in which they are looked at.
     heads: Vec<Waiting>,
 }
 
 impl Fairness {
     pub fn new(strategy: AllocationStrategy) -> Self {
-        Self { strategy, waiting: Vec::new(), heads: Vec::new() }
+        Self { strategy, ..Self::default() }
     }
 
     pub fn join(&mut self, waiting: Waiting) {
@@ -82,17 +84,16 @@ impl Fairness {
         let key = |w: &Waiting| (Reverse(if by_priority { w.priority } else { 0 }), w.ticket);
         let at = queue.partition_point(|other| key(other) < key(&waiting));
         queue.insert(at, waiting);
+        waiting.wants.some().for_each(|(resource, _)| self.wanted[resource as usize] += 1);
     }
 
     /// It waits no more.
-    pub fn leave(&mut self, tenant: usize, ticket: u64) {
-        if let Some(queue) = self.waiting.get_mut(tenant) {
-            queue.retain(|waiting| waiting.ticket != ticket);
-        }
-    }
-
-    pub fn all(&self) -> impl Iterator<Item = &Waiting> {
-        self.waiting.iter().flatten()
+    pub fn leave(&mut self, tenant: usize, ticket: u64) -> Option<Waiting> {
+        let queue = self.waiting.get_mut(tenant)?;
+        // Most are at the front, or near it.
+        let left = queue.remove(queue.iter().position(|waiting| waiting.ticket == ticket)?)?;
+        left.wants.some().for_each(|(resource, _)| self.wanted[resource as usize] -= 1);
+        Some(left)
     }
 
     /// Whether this tenant waits for anything.
@@ -102,7 +103,9 @@ impl Fairness {
 
     /// A bit for each resource for which anybody waits.
     pub fn wanted(&self) -> u32 {
-        self.all().map(|waiting| waiting.wants.mask()).fold(0, |all, mask| all | mask)
+        let wanted =
+            Resource::ALL.into_iter().filter(|&resource| self.wanted[resource as usize] > 0);
+        wanted.map(|resource| 1 << resource as u32).sum()
     }
 
     /// Takes out who is next, if anybody can be.
@@ -152,8 +155,7 @@ impl Fairness {
                     .for_each(|w| w.passed += 1);
             }
         }
-        self.leave(chosen.tenant, chosen.ticket);
-        Some(chosen)
+        self.leave(chosen.tenant, chosen.ticket)
     }
 }
 
@@ -315,9 +317,10 @@ mod tests {
     fn who_leaves_waits_no_more() {
         let mut play = Play::new(AllocationStrategy::Fair, amounts(1, 0), &[1, 1]);
         play.fairness.join(Waiting::new(0, 1, 0, amounts(1, 0)));
+        assert_eq!((play.fairness.wanted(), play.fairness.waits(1)), (1, true));
         play.fairness.leave(1, 0);
         play.fairness.leave(7, 0);
-        assert!(play.step().is_none() && play.fairness.all().next().is_none());
+        assert!(play.step().is_none() && !play.fairness.waits(1) && play.fairness.wanted() == 0);
     }
 
     /// A share as a fraction, in lowest terms: another way to the same order.
@@ -367,7 +370,7 @@ mod tests {
                     compare(of(a), of(b)).then(a.ticket.cmp(&b.ticket))
                 });
                 let expected = expected.map(|one| one.ticket);
-                let passed = play.fairness.all().any(|one| one.passed >= PASSES);
+                let passed = play.fairness.waiting.iter().flatten().any(|one| one.passed >= PASSES);
                 let next = play.step().map(|next| next.ticket);
                 if passed {
                     break;

@@ -9,9 +9,10 @@ use crate::primitive::account::{Account, Attempt};
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
+use crate::resources::unused::{UNMEASURED, Unused};
 use crate::resources::waiter::{Notice, Waiter};
 use crate::sync::statistic::{AtomicU64, Ordering};
-use crate::telemetry::unavailable::Fact;
+use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -36,8 +37,8 @@ impl Default for BudgetConfig {
 pub struct Budget {
     account: Account<RESOURCES>,
     total: [AtomicU64; RESOURCES],
-    /// What is not used, as was measured last: no grant is for more.
-    unused: [AtomicU64; RESOURCES],
+    /// No grant is for more.
+    unused: Unused,
     shares: [f64; RESOURCES],
     queue: Mutex<Queue>,
     /// Of all who name none.
@@ -60,12 +61,11 @@ impl Budget {
     pub fn new(config: &BudgetConfig, look: impl Fn(Resource) -> Fact<Means>) -> Arc<Self> {
         let of = |resource: Resource| {
             let at = resource as usize;
-            let given = config.totals[at].map(|total| Means::unused(total.min(MOST)));
-            given.unwrap_or_else(|| match look(resource) {
+            match config.totals[at].map_or_else(|| look(resource), |_| Err(Unavailable::Off)) {
                 Ok(means) => means.share(config.shares[at]),
                 // What nobody can tell has no bound.
-                Err(_) => Means::unused(MOST),
-            })
+                Err(_) => given(config.totals[at].unwrap_or(MOST)),
+            }
         };
         let means = Resource::ALL.map(of);
         let total = means.map(|means| means.total);
@@ -81,7 +81,7 @@ impl Budget {
         Arc::new(Self {
             account: Account::new(total),
             total: total.map(AtomicU64::new),
-            unused: means.map(|means| AtomicU64::new(means.free)),
+            unused: Unused::new(means.map(|means| means.free)),
             shares: config.shares,
             queue: Mutex::new(queue),
             anybody,
@@ -101,11 +101,9 @@ impl Budget {
     /// None of those of which more is taken than there is by now.
     pub fn free(&self) -> Amounts {
         let free = self.account.free();
-        self.unused().each(|resource, unused| unused.min(free[resource as usize].max(0) as u64))
-    }
-
-    fn unused(&self) -> Amounts {
-        Amounts::NONE.each(|resource, _| self.unused[resource as usize].load(Ordering::Relaxed))
+        self.unused
+            .read()
+            .each(|resource, unused| unused.min(free[resource as usize].max(0) as u64))
     }
 
     /// By how much more is taken than there is by now.
@@ -118,7 +116,7 @@ impl Budget {
     pub fn set_total(&self, resource: Resource, total: u64) {
         let mut queue = self.queue();
         queue.given[resource as usize] = true;
-        self.change(queue, resource, Means::unused(total.min(MOST)));
+        self.change(queue, resource, given(total));
     }
 
     /// The machine has so much of it now.
@@ -132,7 +130,7 @@ impl Budget {
     fn change(&self, queue: MutexGuard<'_, Queue>, resource: Resource, means: Means) {
         let at = resource as usize;
         let before = self.total[at].swap(means.total, Ordering::Relaxed);
-        self.unused[at].store(means.free, Ordering::Relaxed);
+        self.unused.measured(resource, means.free);
         // Both are below 2^52.
         let _ = self.account.change(at, means.total as i64 - before as i64);
         if !queue.waiters.is_empty() {
@@ -171,12 +169,13 @@ impl Budget {
     /// Takes it if it is free now, and nobody waits for any of it.
     pub fn try_take(&self, request: &Request) -> Result<Grant, Refusal> {
         let (tenant, amounts) = (self.check(request)?, request.amounts);
-        if !amounts.fits(&self.unused()) {
+        if !amounts.fits(&self.unused.read()) {
             return Err(Refusal::Busy);
         }
         match self.account.try_take(&words(amounts)) {
             Attempt::Taken => {
                 tenant.take(amounts);
+                self.unused.granted(amounts);
                 Ok(Grant { tenant, amounts })
             }
             Attempt::Refused => Err(Refusal::Busy),
@@ -208,6 +207,7 @@ impl Budget {
 
     pub(super) fn give_back(&self, tenant: &Tenant, amounts: Amounts) {
         tenant.give_back(amounts);
+        self.unused.given_back(amounts);
         if self.account.give(&words(amounts)) {
             self.serve(self.queue());
         }
@@ -228,6 +228,7 @@ impl Budget {
                 break;
             }
             tenants[next.tenant].take(next.wants);
+            self.unused.granted(next.wants);
             // While the lock is held, or one that waits no more could miss it.
             notices.extend(waiters.remove(&next.ticket).and_then(|waiter| waiter.grant()));
         }
@@ -235,6 +236,11 @@ impl Budget {
         drop(queue);
         notices.into_iter().for_each(Notice::give);
     }
+}
+
+/// By somebody who knows: nothing is measured.
+fn given(total: u64) -> Means {
+    Means { total: total.min(MOST), free: UNMEASURED }
 }
 
 fn words(amounts: Amounts) -> [u64; RESOURCES] {

@@ -8,4 +8,5 @@ pub mod purse;
 pub mod refusal;
 pub mod request;
 pub mod tenant;
+mod unused;
 pub mod waiter;
