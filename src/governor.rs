@@ -162,6 +162,13 @@ impl Governor {
         let next = self.due.iter().map(|due| due.at).min().unwrap_or(Duration::MAX);
         let next = if asked { next.min(self.checks.at) } else { next };
         let Some(pool) = pool else { return next };
+        let (overdue, leases) = pool.purse.look();
+        let next = next.min(now.saturating_add(leases));
+        if overdue.is_some() && self.known.overdue.is_none() {
+            // It is news.
+            self.alerts.due.at = now;
+        }
+        self.known.overdue = overdue;
         if self.alerts.due.is(now) {
             let seen = Seen {
                 known: self.known,

@@ -174,6 +174,7 @@ pub use pool::thread::ThreadBuilder;
 pub use pool::thread_pool::ThreadPool;
 pub use resources::acquire::Acquire;
 pub use resources::lease::Lease;
+pub use resources::ledger::LeaseInfo;
 pub use resources::refusal::Refusal;
 pub use resources::request::Request;
 pub use resources::tenant::Tenant;
@@ -208,7 +209,7 @@ pub mod protocols {
     pub use crate::policy::ladder;
     pub use crate::primitive::{
         account, count_latch, credits, epoch_cell, event_count, gate, latch, loan, parker, pile,
-        ring, seats,
+        ring, seats, slots, tenure,
     };
     pub use crate::queue::{deque, injector, lane};
     pub use crate::sync::{cell, fence};

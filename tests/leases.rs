@@ -4,7 +4,9 @@
 mod common;
 
 use common::*;
-use filch::{Acquire, AllocationStrategy, Lease, Refusal, Request, Resource, ThreadPoolBuilder};
+use filch::{
+    Acquire, AlertKind, AllocationStrategy, Lease, Refusal, Request, Resource, ThreadPoolBuilder,
+};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -305,6 +307,36 @@ fn a_long_queue_is_served_as_fast_as_a_short_one() {
     drop(lease);
     // Were each of them looked at for each of them, it would take minutes.
     wait_until(|| ran.load(Ordering::Relaxed) == count);
+}
+
+#[test]
+fn a_lease_that_is_held_for_too_long_is_told_of_and_counts_all_the_same() {
+    let pool = Pool::from(with(10));
+    let alerts = pool.alert_channel();
+    let request = units(4).time_to_live(Duration::from_millis(50));
+    let lease = pool.acquire(&request).unwrap();
+    assert!(lease.is_valid() && pool.leases()[0].overdue().is_zero());
+    let info = pool.leases()[0];
+    assert_eq!(info.time_to_live, Duration::from_millis(50));
+    assert!(info.place.unwrap().file().ends_with("leases.rs"));
+    if cfg!(all(target_os = "linux", not(miri))) {
+        let alert = std::iter::from_fn(|| alerts.recv_timeout(MINUTE).ok())
+            .find(|alert| alert.kind == AlertKind::Lease)
+            .expect("nobody tells of it");
+        assert!(alert.message.contains("leases.rs"), "{alert}");
+    }
+    wait_until(|| !lease.is_valid());
+    assert_eq!(free(&pool), 6);
+    wait_until(|| {
+        lease.renew();
+        lease.is_valid()
+    });
+    drop(lease);
+    assert!(pool.leases().is_empty() && free(&pool) == 10);
+    // One that nobody gives back shows.
+    std::mem::forget(pool.acquire(&request).unwrap());
+    wait_until(|| pool.leases()[0].overdue() > Duration::ZERO);
+    assert_eq!(free(&pool), 6);
 }
 
 #[test]

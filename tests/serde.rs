@@ -62,6 +62,7 @@ fn a_configuration_with_what_has_no_meaning_is_refused() {
         (r#"{ "idle_timout": 1 }"#, "idle_timout"),
         (r#"{ "cpu": { "max": 1, "check_interval": 1 } }"#, "max"),
         (r#"{ "idle_timeout": -1 }"#, "-1 seconds"),
+        (r#"{ "allocation_strategy": "lifo" }"#, "lifo"),
         (r#"{ "victim_policy": "custom" }"#, "custom"),
         (r#"{ "alerts": { "cpus": {} } }"#, "cpus"),
     ] {

@@ -7,6 +7,7 @@ use crate::resources::acquire::{self, Acquire};
 use crate::resources::lease::Lease;
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// [`ThreadPool::try_acquire`], of the pool that the current thread belongs to, or else the global one.
@@ -22,7 +23,8 @@ use std::time::Duration;
 /// ```
 #[track_caller]
 pub fn try_acquire(request: &Request) -> Result<Lease, Refusal> {
-    in_current_pool(|shared| acquire::try_acquire(shared.purse.budget(), request))
+    let budget = in_current_pool(|shared| Arc::clone(shared.purse.budget()));
+    acquire::try_acquire(&budget, request)
 }
 
 /// [`ThreadPool::acquire`], of the pool that the current thread belongs to, or else the global one.
@@ -38,9 +40,8 @@ pub fn try_acquire(request: &Request) -> Result<Lease, Refusal> {
 /// ```
 #[track_caller]
 pub fn acquire(request: &Request) -> Result<Lease, Refusal> {
-    in_current_pool(|shared| {
-        acquire::acquire(shared.purse.budget(), request, None, |wait| blocking(wait))
-    })
+    let budget = in_current_pool(|shared| Arc::clone(shared.purse.budget()));
+    acquire::acquire(&budget, request, None, |wait| blocking(wait))
 }
 
 impl ThreadPool {
@@ -66,6 +67,7 @@ impl ThreadPool {
     /// assert!(pool.try_acquire(&request).is_ok());
     /// # Ok::<(), filch::Error>(())
     /// ```
+    #[track_caller]
     pub fn try_acquire(&self, request: &Request) -> Result<Lease, Refusal> {
         acquire::try_acquire(self.shared().purse.budget(), request)
     }
@@ -102,6 +104,7 @@ impl ThreadPool {
     /// });
     /// # Ok::<(), filch::Error>(())
     /// ```
+    #[track_caller]
     pub fn acquire(&self, request: &Request) -> Result<Lease, Refusal> {
         acquire::acquire(self.shared().purse.budget(), request, None, |wait| blocking(wait))
     }
@@ -110,6 +113,7 @@ impl ThreadPool {
     ///
     /// # Errors
     /// [`Refusal::TimedOut`], and those of [`acquire`](Self::acquire).
+    #[track_caller]
     pub fn acquire_timeout(&self, request: &Request, timeout: Duration) -> Result<Lease, Refusal> {
         acquire::acquire(self.shared().purse.budget(), request, Some(timeout), |wait| {
             blocking(wait)
@@ -120,6 +124,7 @@ impl ThreadPool {
     ///
     /// # Errors
     /// Those of [`acquire`](Self::acquire).
+    #[track_caller]
     pub fn acquire_async(&self, request: &Request) -> Result<Acquire, Refusal> {
         Acquire::new(self.shared().purse.budget(), request)
     }

@@ -38,6 +38,7 @@ impl ThreadPool {
     /// pool.shutdown()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn spawn_with<F>(&self, request: &Request, task: F) -> Result<(), Refusal>
     where
         F: FnOnce(&Lease) + Send + 'static,

@@ -19,6 +19,7 @@ use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::telemetry::work::Thread;
 use crate::worker::shared::Shared;
 use crate::worker::span;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -41,6 +42,8 @@ pub struct Evaluation {
     tasks: u64,
     failures: u64,
     runs: Vec<Run>,
+    /// Where the lease that is overdue for longest was asked for.
+    place: Option<&'static Location<'static>>,
 }
 
 /// A rule, and what it watches: the number of a mount or worker, or 0.
@@ -74,6 +77,7 @@ impl Evaluation {
             tasks: 0,
             failures: 0,
             runs: Vec::new(),
+            place: None,
         }
     }
 
@@ -133,6 +137,8 @@ impl Evaluation {
             seen.known;
         let waits = self.queue_wait(pool);
         let errors = self.error_rate(pool);
+        let overdue = seen.known.overdue.map(|info| info.overdue().as_secs_f64());
+        self.place = seen.known.overdue.and_then(|info| info.place);
         let workers = pool.num_threads().max(1);
         self.values.clear();
         self.values.extend([
@@ -140,6 +146,7 @@ impl Evaluation {
             (AlertKind::Memory, 0, memory),
             (AlertKind::Network, 0, network),
             (AlertKind::Throttled, 0, throttled),
+            (AlertKind::Lease, 0, overdue.ok_or(Unavailable::NotYet)),
             (AlertKind::CpuPressure, 0, cpu_pressure),
             (AlertKind::MemoryPressure, 0, memory_pressure),
             (AlertKind::QueueLength, 0, Ok(pool.queued() as f64 / workers as f64)),
@@ -233,6 +240,9 @@ impl Evaluation {
         let name = match kind {
             AlertKind::Disk => self.mounts.get(resource).cloned().unwrap_or_default(),
             AlertKind::Health | AlertKind::Stall => resource.to_string(),
+            AlertKind::Lease => {
+                self.place.map_or("a place unknown".to_owned(), ToString::to_string)
+            }
             _ => String::new(),
         };
         let value = value.unwrap_or(f64::NAN);

@@ -1,5 +1,6 @@
 //! What is known of the pool and its machine, as of the last readings.
 
+use crate::resources::ledger::LeaseInfo;
 use crate::telemetry::unavailable::{Fact, Unavailable};
 
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub struct Known {
     pub memory_pressure: Fact<f64>,
     /// With the last one of the network.
     pub network: Fact<f64>,
+    /// With the last look at the leases: the one that is overdue for longest.
+    pub overdue: Option<LeaseInfo>,
     /// With the last look at the alert rules: whether one that fires asks for fewer workers, or for what isn't needed.
     pub alarmed: bool,
     pub sheds: bool,
@@ -38,6 +41,7 @@ impl Default for Known {
             memory: not_yet,
             memory_pressure: not_yet,
             network: not_yet,
+            overdue: None,
             alarmed: false,
             sheds: false,
         }

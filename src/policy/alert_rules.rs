@@ -39,6 +39,7 @@ pub enum AlertAction {
 /// | `Stall`       | seconds in one task, using the CPU        | 30      | 300      | 0       | an endless loop looks like that            |
 /// | `Throttled`   | share of periods stopped by the CPU quota | 0.1     | 0.5      | 60 s    | each stop is a pause for everything        |
 /// | `CpuPressure` | share of time that something waits for a CPU | 0.5  | 0.8      | 60 s    | there is more to do than CPUs to do it     |
+/// | `Lease`       | seconds that a lease is overdue           | 0       | 600     | 0       | somebody has forgotten it, or takes longer than thought |
 /// | `MemoryPressure` | as that, for memory                    | 0.1     | 0.4      | 10 s    | memory is read back as soon as it is dropped |
 ///
 /// An alert is over when its value has been a twentieth below the warning, or unknown, for
@@ -103,6 +104,7 @@ impl AlertRules {
             .lasting(AlertKind::Throttled, MINUTE)
             .rule(AlertKind::CpuPressure, 0.5, 0.8)
             .lasting(AlertKind::CpuPressure, MINUTE)
+            .rule(AlertKind::Lease, 0.0, 600.0)
             .rule(AlertKind::MemoryPressure, 0.1, 0.4)
             .lasting(AlertKind::MemoryPressure, Duration::from_secs(10))
     }
@@ -244,6 +246,7 @@ mod tests {
         assert_eq!(of(AlertKind::Stall), (30.0, 300.0, 0));
         assert_eq!(of(AlertKind::Throttled), (0.1, 0.5, 60));
         assert_eq!(of(AlertKind::CpuPressure), (0.5, 0.8, 60));
+        assert_eq!(of(AlertKind::Lease), (0.0, 600.0, 0));
         assert_eq!(of(AlertKind::MemoryPressure), (0.1, 0.4, 10));
         for kind in AlertKind::ALL {
             let condition = rules.condition(kind).unwrap();

@@ -4,7 +4,9 @@ use crate::policy::amounts::Resource;
 use crate::policy::fairness::AllocationStrategy;
 use crate::pool::builder::ThreadPoolBuilder;
 use crate::pool::thread_pool::ThreadPool;
+use crate::resources::ledger::LeaseInfo;
 use crate::resources::tenant::Tenant;
+use std::time::Duration;
 
 /// What there is of a resource, for [`ThreadPool::budget`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,12 @@ impl<S> ThreadPoolBuilder<S> {
         self
     }
 
+    /// For how long a lease is meant, and how often all are looked at.
+    pub(super) fn lease_times(mut self, time_to_live: Duration, checks: Duration) -> Self {
+        (self.budget.time_to_live, self.budget.checks) = (time_to_live, checks);
+        self
+    }
+
     /// The shares of what there is, of CPUs, memory, the network and disks.
     pub(super) fn budget_shares(mut self, [cpu, memory, network, disk]: [f64; 4]) -> Self {
         let all = Resource::ALL.map(|resource| match resource {
@@ -49,6 +57,24 @@ impl<S> ThreadPoolBuilder<S> {
 }
 
 impl ThreadPool {
+    /// The leases that are out, for how long, and where in the program they were asked for. Those that are
+    /// [overdue](LeaseInfo::overdue) may have been forgotten. Costs some nanoseconds for each there has been at a time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(2).build()?;
+    /// let lease = pool.acquire(&filch::Request::new().cpu(100)).unwrap();
+    /// let leases = pool.leases();
+    /// assert_eq!(leases.len(), 1);
+    /// println!("{}", leases[0]); // a lease of src/main.rs:3:18, meant for 600.0s, has been held for ...
+    /// # drop(lease);
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn leases(&self) -> Vec<LeaseInfo> {
+        self.shared().purse.budget().ledger.all().collect()
+    }
+
     /// What there is of a resource for leases, and what of that is free: at one time or another while it is read.
     ///
     /// # Examples

@@ -14,6 +14,7 @@ use crate::pool::size;
 use crate::pool::spawner::ThreadSpawn;
 use crate::pool::thread::{Seat, ThreadBuilder};
 use crate::pool::thread_pool::ThreadPool;
+use crate::resources::purse::Plan;
 use crate::sync::fence;
 use crate::sync::{self, Ordering};
 use crate::telemetry::readings::Readings;
@@ -102,8 +103,14 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         }
         let monitoring = self.monitoring.clone();
         let look = move |resource| endowment(&monitoring, usable_cpus(), resource);
-        shared.purse.plan(self.budget, Box::new(look));
         let shared = Arc::new(shared);
+        let weak = Arc::downgrade(&shared);
+        let call = move || {
+            let pool = weak.upgrade();
+            pool.iter().flat_map(|pool| pool.governor.get()).for_each(|governor| governor.unpark());
+        };
+        let (config, look, call) = (self.budget, Box::new(look), Arc::new(call));
+        shared.purse.plan(Plan { config, look, call });
         self.record(&shared)?;
         let crew = Arc::new(Crew::new(self.stack_size));
         if S::MAY_HIRE {

@@ -9,7 +9,7 @@ use crate::policy::wait::WaitPolicy;
 use crate::pool::affinity::Pinning;
 use crate::pool::spawner::{CustomSpawn, DefaultSpawn};
 use crate::pool::thread::ThreadBuilder;
-use crate::resources::budget::BudgetConfig;
+use crate::resources::config::BudgetConfig;
 use crate::worker::handlers::Handlers;
 use std::fmt;
 use std::io;

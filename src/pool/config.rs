@@ -37,6 +37,8 @@ use std::time::Duration;
 /// | `alert_threshold` | 80 % | the threshold of rules that have none of their own: [`AlertRules::threshold`] |
 /// | `alert_cooldown` | 300 s | after how long anything is told of again: [`AlertRules::cooldown`] |
 /// | `allocation_strategy` | `fair` | who is next for a lease: [`AllocationStrategy`]; `fifo` and `priority`, too |
+/// | `allocation_timeout` | 600 s | for how long a lease is meant: [`Request::time_to_live`](crate::Request::time_to_live) |
+/// | `allocation_check_interval` | 60 s | how often all leases are looked at, at least, for those that are overdue |
 /// | `alerts` | none | [rules](AlertConfig) of one's own, by [kind](AlertKind), in place of those of [`AlertRules::new`] |
 ///
 /// Shares are per cent here, and times are seconds in a file.
@@ -90,6 +92,10 @@ pub struct Config {
     pub alert_cooldown: Duration,
     pub alerts: BTreeMap<AlertKind, AlertConfig>,
     pub allocation_strategy: AllocationStrategy,
+    #[cfg_attr(feature = "serde", serde(with = "seconds"))]
+    pub allocation_timeout: Duration,
+    #[cfg_attr(feature = "serde", serde(with = "seconds"))]
+    pub allocation_check_interval: Duration,
 }
 
 /// What is watched of a resource; part of [`Config`].
@@ -179,6 +185,8 @@ impl Default for Config {
             alert_cooldown: seconds(300),
             alerts: BTreeMap::new(),
             allocation_strategy: AllocationStrategy::Fair,
+            allocation_timeout: seconds(600),
+            allocation_check_interval: seconds(60),
         }
     }
 }
@@ -215,6 +223,7 @@ impl Config {
             .max_queued_per_worker(self.max_queued_per_worker)
             .victim_policy(self.victim_policy.clone())
             .allocation(self.allocation_strategy)
+            .lease_times(self.allocation_timeout, self.allocation_check_interval)
             .budget_shares(self.resources().map(|(.., resource)| resource.max_usage / 100.0))
             .monitoring(self.monitoring()))
     }
@@ -302,6 +311,8 @@ mod tests {
         assert_eq!((config.monitoring_interval.as_secs(), config.alert_threshold), (30, 80.0));
         assert_eq!(config.alert_cooldown.as_secs(), 300);
         assert_eq!(config.allocation_strategy, AllocationStrategy::Fair);
+        assert_eq!(config.allocation_timeout.as_secs(), 600);
+        assert_eq!(config.allocation_check_interval.as_secs(), 60);
         let reference = Config::reference();
         assert_eq!((reference.min_threads, reference.max_threads), (Some(2), Some(10)));
         assert_eq!(reference.monitoring().health, HealthRules::reference());
@@ -328,6 +339,7 @@ mod tests {
         config.victim_policy = VictimPolicy::HealthWeighted;
         config.memory.max_usage = 90.0;
         config.allocation_strategy = AllocationStrategy::Fifo;
+        (config.allocation_timeout, config.allocation_check_interval) = (second * 10, second * 11);
         (config.cpu.check_interval, config.memory.check_interval) = (second * 3, second * 4);
         (config.network.check_interval, config.disk.check_interval) = (second * 5, second * 6);
         (config.health_check_interval, config.load_check_interval) = (second * 7, second * 8);
@@ -340,6 +352,10 @@ mod tests {
         assert_eq!((builder.idle_timeout, builder.max_queued_per_worker), (second * 2, 7));
         assert_eq!(builder.victim_policy, VictimPolicy::HealthWeighted);
         assert_eq!(builder.budget.strategy, AllocationStrategy::Fifo);
+        assert_eq!(
+            (builder.budget.time_to_live, builder.budget.checks),
+            (second * 10, second * 11)
+        );
         assert_eq!(builder.budget.shares, [0.8, 0.9, 0.8, 0.8, 0.8]);
         let expected = Monitoring::new()
             .cpu(second * 3, 120)

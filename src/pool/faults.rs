@@ -15,6 +15,8 @@ impl Config {
             ("health_check_interval", self.health_check_interval),
             ("load_check_interval", self.load_check_interval),
             ("monitoring_interval", self.monitoring_interval),
+            ("allocation_timeout", self.allocation_timeout),
+            ("allocation_check_interval", self.allocation_check_interval),
         ];
         let of_resources = |field| resources.map(|(name, ..)| format!("{name}.{field}"));
         let times = of_resources("check_interval")
@@ -121,6 +123,10 @@ mod tests {
         check("health_check_interval", &|config| config.health_check_interval = millisecond);
         check("load_check_interval", &|config| config.load_check_interval = millisecond);
         check("monitoring_interval", &|config| config.monitoring_interval = millisecond);
+        check("allocation_timeout", &|config| config.allocation_timeout = millisecond);
+        check("allocation_check_interval", &|config| {
+            config.allocation_check_interval = millisecond;
+        });
         check("network.max_usage is 101", &|config| config.network.max_usage = 101.0);
         check("memory.max_usage is NaN", &|config| config.memory.max_usage = f64::NAN);
         check("memory.threshold is NaN", &|config| config.memory.threshold = f64::NAN);

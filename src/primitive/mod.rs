@@ -15,3 +15,5 @@ pub mod ring;
 pub mod rng;
 pub mod seating;
 pub mod seats;
+pub mod slots;
+pub mod tenure;

@@ -8,23 +8,28 @@ use crate::resources::request::Request;
 use crate::resources::waiter::Notice;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+#[track_caller]
 pub fn try_acquire(budget: &Arc<Budget>, request: &Request) -> Result<Lease, Refusal> {
     let grant = budget.try_take(request)?;
-    Ok(Lease::new(budget, grant, Holder::take_one()))
+    let term = (request.time_to_live, Location::caller());
+    Ok(Lease::new(budget, grant, Holder::take_one(), term))
 }
 
 /// `blocking` calls what waits.
+#[track_caller]
 pub fn acquire(
     budget: &Arc<Budget>,
     request: &Request,
     timeout: Option<Duration>,
     blocking: impl FnOnce(&dyn Fn() -> bool) -> bool,
 ) -> Result<Lease, Refusal> {
+    let term = (request.time_to_live, Location::caller());
     let grant = match budget.ask(request, Holder::holds())? {
         Asked::Granted(grant) => grant,
         Asked::Waits(ticket) => {
@@ -34,34 +39,37 @@ pub fn acquire(
             ticket.into_grant()
         }
     };
-    Ok(Lease::new(budget, grant, Holder::take_one()))
+    Ok(Lease::new(budget, grant, Holder::take_one(), term))
 }
 
 /// What has been granted to one who isn't running yet.
 pub struct Entry {
     budget: Arc<Budget>,
     grant: Grant,
+    term: (Option<Duration>, &'static Location<'static>),
 }
 
 impl Entry {
     /// For the thread that runs it.
     pub fn lease(self) -> Lease {
-        Lease::new(&self.budget, self.grant, Holder::take_one())
+        Lease::new(&self.budget, self.grant, Holder::take_one(), self.term)
     }
 }
 
 /// Calls `start` when it has been granted: at once, or on the thread that gives back what was missing.
+#[track_caller]
 pub fn enter(
     budget: &Arc<Budget>,
     request: &Request,
     start: impl FnOnce(Entry) + Send + 'static,
 ) -> Result<(), Refusal> {
-    let entry = |grant| Entry { budget: Arc::clone(budget), grant };
+    let term = (request.time_to_live, Location::caller());
+    let entry = |grant| Entry { budget: Arc::clone(budget), grant, term };
     match budget.ask(request, false)? {
         Asked::Granted(grant) => start(entry(grant)),
         Asked::Waits(ticket) => {
             let (waiter, budget) = (Arc::clone(&ticket.waiter), Arc::clone(budget));
-            let call = move || start(Entry { budget, grant: ticket.into_grant() });
+            let call = move || start(Entry { budget, grant: ticket.into_grant(), term });
             waiter.notify(Box::new(call)).into_iter().for_each(Notice::give);
         }
     }
@@ -73,12 +81,15 @@ pub fn enter(
 pub struct Acquire {
     budget: Arc<Budget>,
     asked: Option<Asked>,
+    term: (Option<Duration>, &'static Location<'static>),
 }
 
 impl Acquire {
+    #[track_caller]
     pub(crate) fn new(budget: &Arc<Budget>, request: &Request) -> Result<Self, Refusal> {
         let asked = Some(budget.ask(request, false)?);
-        Ok(Self { budget: Arc::clone(budget), asked })
+        let term = (request.time_to_live, Location::caller());
+        Ok(Self { budget: Arc::clone(budget), asked, term })
     }
 }
 
@@ -96,7 +107,7 @@ impl Future for Acquire {
             Asked::Waits(ticket) => ticket.into_grant(),
         };
         // Whichever thread polls it holds nothing: the future may be polled elsewhere next time.
-        Poll::Ready(Lease::new(&self.budget, grant, None))
+        Poll::Ready(Lease::new(&self.budget, grant, None, self.term))
     }
 }
 

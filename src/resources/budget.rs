@@ -4,8 +4,10 @@
 //! and whoever gives back what somebody may wait for takes that lock to serve the queue, in the order of policy/fairness.rs.
 
 use crate::policy::amounts::{Amounts, MOST, Means, Resource};
-use crate::policy::fairness::{AllocationStrategy, Fairness, Waiting};
+use crate::policy::fairness::{Fairness, Waiting};
 use crate::primitive::account::{Account, Attempt};
+use crate::resources::config::BudgetConfig;
+use crate::resources::ledger::Ledger;
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
@@ -18,22 +20,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const RESOURCES: usize = Resource::ALL.len();
 
-/// How a budget is to be.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BudgetConfig {
-    pub strategy: AllocationStrategy,
-    pub totals: [Option<u64>; RESOURCES],
-    /// Of what the machine has, where no total was given.
-    pub shares: [f64; RESOURCES],
-}
-
-impl Default for BudgetConfig {
-    fn default() -> Self {
-        let (strategy, totals) = Default::default();
-        Self { strategy, totals, shares: [0.8; RESOURCES] }
-    }
-}
-
 pub struct Budget {
     account: Account<RESOURCES>,
     total: [AtomicU64; RESOURCES],
@@ -43,6 +29,7 @@ pub struct Budget {
     queue: Mutex<Queue>,
     /// Of all who name none.
     anybody: Tenant,
+    pub ledger: Ledger,
     /// Tells its tenants from others'.
     id: Arc<()>,
 }
@@ -58,7 +45,11 @@ struct Queue {
 }
 
 impl Budget {
-    pub fn new(config: &BudgetConfig, look: impl Fn(Resource) -> Fact<Means>) -> Arc<Self> {
+    pub fn new(
+        config: &BudgetConfig,
+        look: impl Fn(Resource) -> Fact<Means>,
+        call: Arc<dyn Fn() + Send + Sync>,
+    ) -> Arc<Self> {
         let of = |resource: Resource| {
             let at = resource as usize;
             match config.totals[at].map_or_else(|| look(resource), |_| Err(Unavailable::Off)) {
@@ -85,6 +76,7 @@ impl Budget {
             shares: config.shares,
             queue: Mutex::new(queue),
             anybody,
+            ledger: Ledger::new(config.time_to_live, config.checks, call),
             id,
         })
     }

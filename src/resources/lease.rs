@@ -5,7 +5,9 @@ use crate::resources::budget::{Budget, Grant};
 use crate::resources::holder::Holder;
 use crate::resources::tenant::Tenant;
 use std::fmt;
-use std::sync::Arc;
+use std::panic::Location;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A part of a pool's budget: see [`ThreadPool::acquire`](crate::ThreadPool::acquire). On drop it is given back.
 #[must_use = "dropped, it is given back"]
@@ -15,6 +17,10 @@ pub struct Lease {
     amounts: Amounts,
     /// None if it was waited for by a future: whichever thread polled that doesn't matter.
     holder: Option<Holder>,
+    /// In the ledger; none if there are too many leases for anybody to watch.
+    number: Mutex<Option<usize>>,
+    lasts: Option<Duration>,
+    place: &'static Location<'static>,
 }
 
 impl Lease {
@@ -22,8 +28,10 @@ impl Lease {
         budget: &Arc<Budget>,
         Grant { tenant, amounts }: Grant,
         holder: Option<Holder>,
+        (lasts, place): (Option<Duration>, &'static Location<'static>),
     ) -> Self {
-        Self { budget: Arc::clone(budget), tenant, amounts, holder }
+        let number = Mutex::new(budget.ledger.begin(lasts, place));
+        Self { budget: Arc::clone(budget), tenant, amounts, holder, number, lasts, place }
     }
 
     /// How much it is of this resource, in its [unit](Resource::unit).
@@ -34,6 +42,24 @@ impl Lease {
     /// Whose it is.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
+    }
+
+    /// Whether it has not been held for longer than it was [meant](crate::Request::time_to_live). It counts all the
+    /// same until it is given back: what it stands for may be in use.
+    pub fn is_valid(&self) -> bool {
+        let info = self.number().and_then(|number| self.budget.ledger.look_at(number));
+        info.is_none_or(|info| info.overdue().is_zero())
+    }
+
+    /// It is meant for as long again, from now on.
+    pub fn renew(&self) {
+        let mut held = self.number();
+        held.take().into_iter().for_each(|number| self.budget.ledger.end(number));
+        *held = self.budget.ledger.begin(self.lasts, self.place);
+    }
+
+    fn number(&self) -> MutexGuard<'_, Option<usize>> {
+        self.number.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives it back.
@@ -51,6 +77,8 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.holder.iter().for_each(Holder::give_back_one);
+        let number = self.number.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        number.into_iter().for_each(|number| self.budget.ledger.end(number));
         self.budget.give_back(&self.tenant, self.amounts);
     }
 }

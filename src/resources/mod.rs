@@ -2,8 +2,11 @@
 
 pub mod acquire;
 pub mod budget;
+pub mod config;
 mod holder;
 pub mod lease;
+pub mod ledger;
+mod places;
 pub mod purse;
 pub mod refusal;
 pub mod request;

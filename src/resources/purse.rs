@@ -1,31 +1,45 @@
 //! A pool's budget, which is made when somebody asks for it first: the machine is read for that.
 
 use crate::policy::amounts::{Means, Resource};
-use crate::resources::budget::{Budget, BudgetConfig};
+use crate::resources::budget::Budget;
+use crate::resources::config::BudgetConfig;
+use crate::resources::ledger::LeaseInfo;
 use crate::telemetry::unavailable::Fact;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// What the machine has of a resource.
 pub type Look = dyn Fn(Resource) -> Fact<Means> + Send + Sync;
+
+pub struct Plan {
+    pub config: BudgetConfig,
+    pub look: Box<Look>,
+    /// Has the governor look at the leases at once.
+    pub call: Arc<dyn Fn() + Send + Sync>,
+}
 
 #[derive(Default)]
 pub struct Purse {
     budget: OnceLock<Arc<Budget>>,
     /// Set when the pool is built.
-    plan: OnceLock<(BudgetConfig, Box<Look>)>,
+    plan: OnceLock<Plan>,
 }
 
 impl Purse {
-    pub fn plan(&self, config: BudgetConfig, look: Box<Look>) {
-        let _ = self.plan.set((config, look));
+    pub fn plan(&self, plan: Plan) {
+        let _ = self.plan.set(plan);
     }
 
     pub fn budget(&self) -> &Arc<Budget> {
         self.budget.get_or_init(|| {
-            let (config, look) =
-                self.plan.get().expect("filch: a budget before the pool was built");
-            Budget::new(config, look)
+            let plan = self.plan.get().expect("filch: a budget before the pool was built");
+            Budget::new(&plan.config, &plan.look, Arc::clone(&plan.call))
         })
+    }
+
+    /// The lease that is overdue for longest, and when to look again.
+    pub fn look(&self) -> (Option<LeaseInfo>, Duration) {
+        self.budget.get().map_or((None, Duration::MAX), |budget| budget.ledger.look())
     }
 
     /// The machine has so much of it now. Nothing happens if nobody has asked for a budget yet.

@@ -2,6 +2,7 @@
 
 use crate::policy::amounts::{Amounts, Resource};
 use crate::resources::tenant::Tenant;
+use std::time::Duration;
 
 /// So much of a pool's budget: what a [`Lease`](crate::Lease) is asked for.
 ///
@@ -19,6 +20,7 @@ pub struct Request {
     pub(super) amounts: Amounts,
     pub(super) tenant: Option<Tenant>,
     pub(super) priority: u8,
+    pub(super) time_to_live: Option<Duration>,
 }
 
 impl Request {
@@ -68,6 +70,13 @@ impl Request {
     /// highest goes first. Default: 0.
     pub fn priority(mut self, priority: u8) -> Self {
         self.priority = priority;
+        self
+    }
+
+    /// For how long the lease is meant. Whoever holds it for longer keeps it, but it is [overdue](crate::Lease::is_valid), which
+    /// [`ThreadPool::leases`](crate::ThreadPool::leases) and an [alert](crate::AlertKind::Lease) tell. Default: 10 minutes.
+    pub fn time_to_live(mut self, time: Duration) -> Self {
+        self.time_to_live = Some(time);
         self
     }
 

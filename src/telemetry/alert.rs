@@ -53,10 +53,12 @@ pub enum AlertKind {
     CpuPressure,
     /// As that, for memory.
     MemoryPressure,
+    /// By how much a lease has been held for longer than it was meant, in seconds.
+    Lease,
 }
 
 impl AlertKind {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Cpu,
         Self::Memory,
         Self::Network,
@@ -69,11 +71,12 @@ impl AlertKind {
         Self::Throttled,
         Self::CpuPressure,
         Self::MemoryPressure,
+        Self::Lease,
     ];
 
     /// Whether its value is a share of what there is, or could be.
     pub(crate) fn is_share(self) -> bool {
-        !matches!(self, Self::QueueLength | Self::QueueWait | Self::Stall)
+        !matches!(self, Self::QueueLength | Self::QueueWait | Self::Stall | Self::Lease)
     }
 
     /// What it is that is `value`, for people.
@@ -97,6 +100,9 @@ impl AlertKind {
             Self::CpuPressure => {
                 format!("in {percent:.0} % of the time something that could run waited for a CPU")
             }
+            Self::Lease => format!(
+                "a lease that was asked for at {resource} is held for {value:.0} s longer than it was meant"
+            ),
             Self::MemoryPressure => {
                 format!("in {percent:.0} % of the time something waited for memory")
             }
@@ -117,7 +123,7 @@ pub struct Alert {
     pub severity: Severity,
     /// For people.
     pub message: String,
-    /// Which file system, or worker; empty where there is only one.
+    /// Which file system or worker, or where in the program a lease was asked for; empty where there is only one.
     pub resource: String,
     /// What it was when this was last told of.
     pub value: f64,
