@@ -10,36 +10,44 @@
 //!
 //! Model: loom-tests/tests/tenure.rs.
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, statistic};
 
 #[derive(Debug)]
 pub struct Tenure<const N: usize> {
     word: AtomicU64,
+    /// As the word, for who has it. Apart from it, since loom knows a place's last access only: were the word read before it is
+    /// written, no model would try what somebody else who reads it sees.
+    own: statistic::AtomicU64,
     fields: [AtomicU64; N],
 }
 
 impl<const N: usize> Default for Tenure<N> {
     fn default() -> Self {
-        Self { word: AtomicU64::new(0), fields: std::array::from_fn(|_| AtomicU64::new(0)) }
+        let fields = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { word: AtomicU64::new(0), own: statistic::AtomicU64::new(0), fields }
     }
 }
 
 impl<const N: usize> Tenure<N> {
     /// For who has it alone, and has ended the last one.
     pub fn begin(&self, fields: [u64; N]) {
-        let word = self.word.load(Ordering::Relaxed);
         for (place, field) in self.fields.iter().zip(fields) {
             // ORDERING: Release; pairs with look: who sees this sees that the last tenure has ended.
             place.store(field, Ordering::Release);
         }
         // ORDERING: Release; pairs with look: the fields are seen.
-        self.word.store(word + 1, Ordering::Release);
+        self.word.store(self.next(), Ordering::Release);
     }
 
     /// For the one who has begun it.
     pub fn end(&self) {
-        let word = self.word.load(Ordering::Relaxed);
-        self.word.store(word + 1, Ordering::Relaxed);
+        self.word.store(self.next(), Ordering::Relaxed);
+    }
+
+    fn next(&self) -> u64 {
+        let next = self.own.load(Ordering::Relaxed) + 1;
+        self.own.store(next, Ordering::Relaxed);
+        next
     }
 
     /// The fields, if somebody has it and goes on having it meanwhile.
