@@ -247,3 +247,54 @@ fn a_worker_that_was_woken_leaves_work_to_others_all_the_same() {
     // Some, where the other doesn't get a CPU for a moment.
     assert!(taken < 25, "{taken} of 50");
 }
+
+/// Of eight workers one helps and six have something to do for others; one of those has much more than the rest.
+#[test]
+fn of_eight_workers_the_one_with_the_most_to_do_is_relieved_first() {
+    const WORKERS: usize = 8;
+    const LOADED: usize = 3;
+    let tasks = if cfg!(miri) { 20 } else { 200 };
+    let first = WORKERS * tasks / 2;
+    // How many of the first tasks that the helper took were the loaded worker's.
+    let relieved = |policy: VictimPolicy| {
+        let pool = Pool::from(builder(WORKERS).detect_blocking(None));
+        let (ready, help) = (Arc::new(AtomicUsize::new(0)), Arc::new(Gate::default()));
+        let (rest, order) = (Arc::new(Gate::default()), Arc::new(Mutex::new(Vec::new())));
+        for worker in 0..WORKERS {
+            let (ready, order) = (Arc::clone(&ready), Arc::clone(&order));
+            let gate = Arc::clone(if worker == 0 { &help } else { &rest });
+            pool.set_victim_policy(only(worker));
+            let queue = match worker {
+                0 => 0,
+                LOADED => 10 * tasks,
+                _ => tasks,
+            };
+            pool.spawn_placed(move || {
+                ready.fetch_add(1, Ordering::Relaxed);
+                while ready.load(Ordering::Relaxed) < WORKERS {
+                    thread::yield_now();
+                }
+                for _ in 0..queue {
+                    let order = Arc::clone(&order);
+                    filch::spawn(move || order.lock().unwrap().push(worker));
+                }
+                ready.fetch_add(1, Ordering::Relaxed);
+                gate.wait();
+            });
+        }
+        wait_until(|| ready.load(Ordering::Relaxed) == 2 * WORKERS);
+        pool.set_victim_policy(policy);
+        help.open();
+        wait_until(|| order.lock().unwrap().len() >= first);
+        rest.open();
+        let order = order.lock().unwrap();
+        order[..first].iter().filter(|&&worker| worker == LOADED).count()
+    };
+    let in_turn = relieved(VictimPolicy::RoundRobin);
+    for policy in [VictimPolicy::LeastLoaded, VictimPolicy::HealthWeighted] {
+        // In turn it is one of eight; a fifth, if the larger of any two is chosen.
+        let chosen = relieved(policy.clone());
+        println!("{policy:?}: {chosen} of {first}, and {in_turn} in turn");
+        assert!(cfg!(miri) || 4 * chosen > 5 * in_turn, "{policy:?}: {chosen}, {in_turn}");
+    }
+}
