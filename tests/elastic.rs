@@ -225,3 +225,19 @@ fn a_pool_that_climbs_gets_larger_for_tasks_that_block() {
     });
     assert_eq!(pool.counters().stalls, 0);
 }
+
+#[test]
+fn where_the_machine_says_how_many_the_bounds_are_bounds_only() {
+    let default = Pool::from(ThreadPoolBuilder::new()).current_num_threads();
+    let one = Pool::from(ThreadPoolBuilder::new().max_threads(1));
+    assert_eq!((one.current_num_threads(), one.max_thread_index()), (1, 1));
+    let many = Pool::from(ThreadPoolBuilder::new().min_threads(1000));
+    assert_eq!((many.current_num_threads(), many.num_threads()), (default, default));
+    let reference = Pool::from(filch::Config::reference().builder().unwrap());
+    assert_eq!(reference.max_thread_index(), 10);
+    assert_eq!(reference.current_num_threads(), default.min(10));
+    let error = |builder: ThreadPoolBuilder| builder.build().map(|_| ()).unwrap_err().to_string();
+    assert!(error(builder(2).min_threads(3)).contains("min_threads is 3"));
+    assert!(error(builder(2).max_threads(1)).contains("max_threads is 1"));
+    assert!(error(ThreadPoolBuilder::new().max_threads(0)).contains("max_threads is 0"));
+}
