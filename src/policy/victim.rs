@@ -91,7 +91,8 @@ pub trait ChooseVictim: Send + Sync {
 
     /// Whether this worker, which has nothing to do, takes what waits for anybody; else it leaves that to those who
     /// do, until more than one job waits for each of them, or they have done nothing for a moment: four
-    /// times the mean response time of the median worker's tasks at the last check, and 1 to 20 milliseconds.
+    /// times the mean response time of the median worker's tasks at the last check, and 1 to 20 milliseconds. Never for
+    /// more than 16 such moments.
     fn take(&self, worker: &Candidate) -> bool {
         let _ = worker;
         true

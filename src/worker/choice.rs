@@ -18,6 +18,9 @@ use std::time::Instant;
 const FEW: usize = 4;
 /// Two at random are hardly worse than all (Mitzenmacher 2001), and cost the same however many there are.
 const SAMPLE: usize = 2;
+/// For so many moments at most a worker leaves work to others that get on with it: they may be at something else, and
+/// what waits may be what they come to last.
+const MOMENTS: u32 = 16;
 
 fn loaded(table: &Table, remote: &Remote) -> Candidate {
     let hides = usize::from(remote.lane.has_hidden());
@@ -154,7 +157,8 @@ impl Local {
         let others = || workers.clone().filter(|&(index, _)| shared.takes(index));
         let moment = shared.victims.with(|table| table.moment);
         let done = || others().map(|(_, worker)| worker.counters.tasks.read()).sum::<u64>();
-        let (mut last, mut since, mut left) = (done(), Instant::now(), false);
+        let (start, mut left) = (Instant::now(), false);
+        let (mut last, mut since) = (done(), start);
         // If nothing waits at first, there may still be hidden frames.
         while (left || shared.waiting() > 0) && self.remote().inbox.is_empty() {
             let (waiting, now) = (shared.waiting(), done());
@@ -165,7 +169,10 @@ impl Local {
                 (last, since) = (now, Instant::now());
             }
             // More than one for each of them, and the later ones wait longer than for us.
-            if waiting > others().count() || since.elapsed() > moment {
+            if waiting > others().count()
+                || since.elapsed() > moment
+                || start.elapsed() > MOMENTS * moment
+            {
                 return false;
             }
             if let Some(worker) = shared.idle.wake_one_of(|worker| shared.takes(worker)) {
