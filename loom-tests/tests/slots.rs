@@ -29,7 +29,7 @@ fn use_one(slots: &Slots<Place>) {
 #[test]
 fn who_takes_one_has_it_alone_and_sees_what_was_done_to_it() {
     check(|| {
-        let slots = Arc::new(Slots::new());
+        let slots = Arc::new(Slots::default());
         let number = slots.take().unwrap();
         slots.put_back(number);
         let theirs = Arc::clone(&slots);
@@ -44,7 +44,7 @@ fn who_takes_one_has_it_alone_and_sees_what_was_done_to_it() {
 #[test]
 fn a_top_that_has_come_back_is_not_the_same() {
     check(|| {
-        let slots = Arc::new(Slots::new());
+        let slots = Arc::new(Slots::default());
         slots.put_back(slots.take().unwrap());
         let theirs = Arc::clone(&slots);
         let other = thread::spawn(move || {
@@ -63,7 +63,7 @@ fn a_top_that_has_come_back_is_not_the_same() {
 #[test]
 fn a_chunk_is_made_once() {
     check(|| {
-        let slots = Arc::new(Slots::<Place>::new());
+        let slots = Arc::new(Slots::<Place>::default());
         let theirs = Arc::clone(&slots);
         let other = thread::spawn(move || theirs.take());
         let own = slots.take();

@@ -35,15 +35,17 @@ struct Slot<T> {
     thing: T,
 }
 
-impl<T: Default> Slots<T> {
-    pub fn new() -> Self {
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
         Self {
             chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
             top: AtomicU64::new(0),
             made: Mutex::new(0),
         }
     }
+}
 
+impl<T: Default> Slots<T> {
     fn slot(&self, number: usize) -> &Slot<T> {
         let chunk = self.chunks[number / CHUNK].get().expect("filch: a slot that was never made");
         &chunk[number % CHUNK]
@@ -133,7 +135,7 @@ mod tests {
 
     #[test]
     fn each_is_taken_once_up_to_the_last() {
-        let slots = Slots::<u8>::new();
+        let slots = Slots::<u8>::default();
         assert_eq!((slots.all().count(), slots.take()), (0, Some(0)));
         slots.put_back(0);
         let taken: HashSet<_> = std::iter::from_fn(|| slots.take()).collect();

@@ -60,7 +60,7 @@ impl Ledger {
         checks: Duration,
         call: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
-        let (terms, clock, planned) = (Slots::new(), Clock::new(), AtomicU64::new(0));
+        let (terms, clock, planned) = (Slots::default(), Clock::new(), AtomicU64::new(0));
         Self { terms, clock, planned, time_to_live, checks, call }
     }
 
