@@ -92,9 +92,16 @@ fn no_more_tasks_run_at_a_time_than_there_is_memory_for() {
 fn a_worker_that_waits_for_a_lease_is_replaced() {
     let pool = Pool::from(builder(1).budget(Resource::Memory, 1));
     let lease = pool.acquire(&units(1)).unwrap();
+    let begun = AtomicU64::new(0);
+    let wait = || {
+        begun.store(1, Ordering::SeqCst);
+        pool.acquire(&units(1)).unwrap()
+    };
     thread::scope(|scope| {
-        let waits = scope.spawn(|| pool.install(|| pool.acquire(&units(1)).unwrap()));
-        wait_until(|| pool.try_acquire(&units(1)).is_err() && pool.install(|| true));
+        let waits = scope.spawn(|| pool.install(wait));
+        wait_until(|| begun.load(Ordering::SeqCst) == 1);
+        // The only worker has it in hand, and can't get the lease: without another this would never end.
+        assert!(pool.install(|| true));
         drop(lease);
         assert_eq!(waits.join().unwrap().amount(Resource::Memory), 1);
     });
@@ -236,31 +243,32 @@ fn whatever_happens_no_more_is_leased_than_there_is_and_all_comes_back() {
 
 #[test]
 fn a_task_that_needs_a_lease_starts_with_it_and_holds_no_worker_before() {
-    let pool = Pool::from(builder(1).budget(Resource::Memory, 5));
-    let lease = pool.acquire(&units(4)).unwrap();
-    let (now, most, done) =
-        (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    for _ in 0..20 {
-        let (now, most, done) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&done));
-        let task = move |lease: &Lease| {
-            most.fetch_max(
-                now.fetch_add(lease.amount(Resource::Memory), Ordering::SeqCst) + 2,
-                Ordering::SeqCst,
-            );
-            thread::yield_now();
-            now.fetch_sub(2, Ordering::SeqCst);
-            done.fetch_add(1, Ordering::SeqCst);
-        };
-        pool.spawn_with(&units(2), task).unwrap();
+    for workers in [1, 4] {
+        let pool = Pool::from(builder(workers).budget(Resource::Memory, 5));
+        let lease = pool.acquire(&units(4)).unwrap();
+        let sums: Arc<[AtomicU64; 3]> = Arc::default();
+        for _ in 0..20 {
+            let sums = Arc::clone(&sums);
+            let task = move |lease: &Lease| {
+                let [now, most, done] = &*sums;
+                let amount = lease.amount(Resource::Memory);
+                most.fetch_max(now.fetch_add(amount, Ordering::SeqCst) + amount, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(1));
+                now.fetch_sub(amount, Ordering::SeqCst);
+                done.fetch_add(1, Ordering::SeqCst);
+            };
+            pool.spawn_with(&units(2), task).unwrap();
+        }
+        let [_, most, done] = &*sums;
+        assert_eq!(pool.install(|| 6 * 7), 42);
+        // Nobody waits on a worker, so no spare has been called for.
+        assert_eq!((done.load(Ordering::SeqCst), pool.snapshot().workers.len()), (0, workers));
+        drop(lease);
+        wait_until(|| done.load(Ordering::SeqCst) == 20);
+        assert!(most.load(Ordering::SeqCst) <= 4);
+        wait_until(|| free(&pool) == 5);
+        assert!(pool.spawn_with(&units(6), |_| ()).is_err());
     }
-    // Its only worker isn't among those who wait.
-    assert_eq!(pool.install(|| 6 * 7), 42);
-    assert_eq!(done.load(Ordering::SeqCst), 0);
-    drop(lease);
-    wait_until(|| done.load(Ordering::SeqCst) == 20);
-    assert!(most.load(Ordering::SeqCst) <= 5);
-    wait_until(|| free(&pool) == 5);
-    assert!(pool.spawn_with(&units(6), |_| ()).is_err());
 }
 
 #[test]

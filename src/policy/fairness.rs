@@ -97,6 +97,7 @@ impl Fairness {
     }
 
     /// Whether this tenant waits for anything.
+    #[cfg(test)]
     pub fn waits(&self, tenant: usize) -> bool {
         self.waiting.get(tenant).is_some_and(|queue| !queue.is_empty())
     }

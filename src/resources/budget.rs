@@ -132,8 +132,8 @@ impl Budget {
 
     pub fn tenant(&self, weight: u32) -> Tenant {
         let mut queue = self.queue();
-        let waits = |tenant: &Tenant| queue.fairness.waits(tenant.index());
-        let left = queue.tenants.iter().position(|known| known.is_forgotten() && !waits(known));
+        // Whoever waits in its name would know it.
+        let left = queue.tenants.iter().position(Tenant::is_forgotten);
         let index = left.unwrap_or(queue.tenants.len());
         let tenant = Tenant::new(&self.id, index, weight);
         match queue.tenants.get_mut(index) {
