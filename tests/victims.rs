@@ -253,7 +253,8 @@ fn a_worker_that_was_woken_leaves_work_to_others_all_the_same() {
 fn of_eight_workers_the_one_with_the_most_to_do_is_relieved_first() {
     const WORKERS: usize = 8;
     const LOADED: usize = 3;
-    let tasks = if cfg!(miri) { 20 } else { 200 };
+    // Tasks are taken by the batch: enough of them that the batches' number, some 600, tells a policy from luck.
+    let tasks = if cfg!(miri) { 20 } else { 5_000 };
     let first = WORKERS * tasks / 2;
     // How many of the first tasks that the helper took were the loaded worker's.
     let relieved = |policy: VictimPolicy| {
@@ -290,11 +291,11 @@ fn of_eight_workers_the_one_with_the_most_to_do_is_relieved_first() {
         let order = order.lock().unwrap();
         order[..first].iter().filter(|&&worker| worker == LOADED).count()
     };
-    let in_turn = relieved(VictimPolicy::RoundRobin);
+    // In turn it would be one of seven; twice that, if of any two the one with more to do is chosen.
+    let in_turn = first / (WORKERS - 1);
     for policy in [VictimPolicy::LeastLoaded, VictimPolicy::HealthWeighted] {
-        // In turn it is one of eight; a fifth, if the larger of any two is chosen.
         let chosen = relieved(policy.clone());
         println!("{policy:?}: {chosen} of {first}, and {in_turn} in turn");
-        assert!(cfg!(miri) || 4 * chosen > 5 * in_turn, "{policy:?}: {chosen}, {in_turn}");
+        assert!(cfg!(miri) || 2 * chosen > 3 * in_turn, "{policy:?}: {chosen}, {in_turn}");
     }
 }
