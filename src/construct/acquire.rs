@@ -1,12 +1,15 @@
 //! `acquire`: leases of what a pool's tasks share.
 
-use crate::construct::blocking::blocking;
+use crate::construct::blocking::blocking_unless_last;
 use crate::construct::spawn::in_current_pool;
 use crate::pool::thread_pool::ThreadPool;
 use crate::resources::acquire::{self, Acquire};
+use crate::resources::budget::Budget;
 use crate::resources::lease::Lease;
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
+use crate::resources::waiter::Expects;
+use crate::worker::local::Local;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +27,7 @@ use std::time::Duration;
 #[track_caller]
 pub fn try_acquire(request: &Request) -> Result<Lease, Refusal> {
     let budget = in_current_pool(|shared| Arc::clone(shared.purse.budget()));
-    acquire::try_acquire(&budget, request)
+    minded(acquire::try_acquire(&budget, request))
 }
 
 /// [`ThreadPool::acquire`], of the pool that the current thread belongs to, or else the global one.
@@ -41,7 +44,30 @@ pub fn try_acquire(request: &Request) -> Result<Lease, Refusal> {
 #[track_caller]
 pub fn acquire(request: &Request) -> Result<Lease, Refusal> {
     let budget = in_current_pool(|shared| Arc::clone(shared.purse.budget()));
-    acquire::acquire(&budget, request, None, |wait| blocking(wait))
+    wait_for(&budget, request, None)
+}
+
+/// Lets somebody else run meanwhile, unless this is the last worker of its pool that doesn't wait.
+#[track_caller]
+fn wait_for(
+    budget: &Arc<Budget>,
+    request: &Request,
+    timeout: Option<Duration>,
+) -> Result<Lease, Refusal> {
+    let expects = || {
+        Local::with_current(|current| {
+            let shared = Arc::clone(&current?.shared);
+            Some(Box::new(move |more| shared.seats.expect(more)) as Expects)
+        })
+    };
+    let blocking = |wait: &dyn Fn() -> bool| blocking_unless_last(wait);
+    minded(acquire::acquire(budget, request, timeout, expects, blocking))
+}
+
+/// What runs on this worker may be a lessee now.
+fn minded(outcome: Result<Lease, Refusal>) -> Result<Lease, Refusal> {
+    Local::with_current(|current| current.map(Local::mind_leases));
+    outcome
 }
 
 impl ThreadPool {
@@ -69,18 +95,20 @@ impl ThreadPool {
     /// ```
     #[track_caller]
     pub fn try_acquire(&self, request: &Request) -> Result<Lease, Refusal> {
-        acquire::try_acquire(self.shared().purse.budget(), request)
+        minded(acquire::try_acquire(self.shared().purse.budget(), request))
     }
 
     /// A part of the pool's budget; waits until it is there. Who is next of those who wait is up to the
     /// [strategy](crate::ThreadPoolBuilder::allocation). On a worker of a pool it runs nothing else
     /// meanwhile, and another worker takes its place, as in [`blocking`].
     ///
-    /// A thread that holds a lease doesn't wait for another one: it might wait for itself.
+    /// A task that holds a lease doesn't wait for another one: it might wait for itself. Nor does a part of it, by
+    /// [`join`](crate::join()), [`scope`](crate::scope()) or [`install`](Self::install), on whichever worker that runs. Nor does the
+    /// last worker that doesn't wait, if the pool may start no more.
     ///
     /// # Errors
     /// If the request is for more than there is in all, or for nothing, or in the name of a tenant of another pool; and
-    /// [`Refusal::WouldDeadlock`].
+    /// [`Refusal::WouldDeadlock`] and [`Refusal::Saturated`].
     ///
     /// # Examples
     ///
@@ -106,7 +134,7 @@ impl ThreadPool {
     /// ```
     #[track_caller]
     pub fn acquire(&self, request: &Request) -> Result<Lease, Refusal> {
-        acquire::acquire(self.shared().purse.budget(), request, None, |wait| blocking(wait))
+        wait_for(self.shared().purse.budget(), request, None)
     }
 
     /// As [`acquire`](Self::acquire), but for no longer than that.
@@ -115,9 +143,7 @@ impl ThreadPool {
     /// [`Refusal::TimedOut`], and those of [`acquire`](Self::acquire).
     #[track_caller]
     pub fn acquire_timeout(&self, request: &Request, timeout: Duration) -> Result<Lease, Refusal> {
-        acquire::acquire(self.shared().purse.budget(), request, Some(timeout), |wait| {
-            blocking(wait)
-        })
+        wait_for(self.shared().purse.budget(), request, Some(timeout))
     }
 
     /// As [`acquire`](Self::acquire), as a future: whoever drops it waits no more. It waits from now on, polled or not.

@@ -24,6 +24,15 @@ use crate::worker::local::Local;
 /// # Ok::<(), filch::Error>(())
 /// ```
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
+    away(|local| Some(local.be_away()), f).expect("filch: no reason to stay")
+}
+
+/// As [`blocking`], unless all others of this worker's pool are away and none can be had in its place.
+pub fn blocking_unless_last<R>(f: impl FnOnce() -> R) -> Option<R> {
+    away(Local::be_away_unless_last, f)
+}
+
+fn away<R>(leave: impl FnOnce(&Local) -> Option<bool>, f: impl FnOnce() -> R) -> Option<R> {
     /// Comes back even if `f` panics.
     struct Away<'a> {
         local: &'a Local,
@@ -41,13 +50,16 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     }
 
     Local::with_current(|current| {
-        let _away = current.map(|local| {
-            let left = local.be_away();
-            if left {
-                local.is_now(Status::Blocked);
+        let _away = match current {
+            None => None,
+            Some(local) => {
+                let left = leave(local)?;
+                if left {
+                    local.is_now(Status::Blocked);
+                }
+                Some(Away { local, left })
             }
-            Away { local, left }
-        });
-        f()
+        };
+        Some(f())
     })
 }

@@ -8,6 +8,7 @@ use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
 use crate::primitive::latch::Latch;
 use crate::primitive::loan::Loan;
+use crate::resources::lessee::Lessee;
 use crate::worker::local::Local;
 use crate::worker::outside::{self, wait_outside};
 use crate::worker::shared::{Job, Shared};
@@ -134,13 +135,15 @@ fn call_by<R: Send>(
 ) -> Option<R> {
     let notable = shared.is_notable(None, None);
     let submission = notable.then(|| shared.submission(None, None, true)).flatten();
+    let caller = Lessee::current();
     let op = |moved| {
         Local::with_current(|local| {
             let local = local.expect("filch: a call ran on no worker");
-            match submission {
+            let op = || match submission {
                 None => op(local, moved),
                 Some(submission) => local.time(submission, || op(local, moved)),
-            }
+            };
+            if caller.is_nobody() { op() } else { local.run_part_of(caller, op) }
         })
     };
     let job = StackJob::new(op, ptr::null_mut());

@@ -3,10 +3,11 @@
 //! This file is `unsafe` because the second closure lies on the stack, where another
 //! worker may run it.
 
-use crate::construct::install::{on_global_worker, on_worker, on_worker_of};
+use crate::construct::install::{on_worker, on_worker_of};
 use crate::job::{Payload, StackJob};
 use crate::pool::thread_pool::ThreadPool;
 use crate::queue::lane::Lane;
+use crate::resources::lessee::Lessee;
 use crate::worker::local::Local;
 use std::fmt;
 use std::marker::PhantomData;
@@ -77,8 +78,18 @@ where
     // SAFETY: used here only.
     match unsafe { Local::current_lane() } {
         Some(lane) => join_on(lane, |_| a(), |_| b(), false),
-        None => on_global_worker(|local, _| join_elsewhere(local, a, b)),
+        None => join_aside(a, b),
     }
+}
+
+/// A join from outside every pool, or by a lessee.
+#[cold]
+#[track_caller]
+fn join_aside<RA: Send, RB: Send>(
+    a: impl FnOnce() -> RA + Send,
+    b: impl FnOnce() -> RB + Send,
+) -> (RA, RB) {
+    on_worker(|local, _| join_elsewhere(local, a, b))
 }
 
 /// As [`join`], telling each closure whether it has moved to another thread.
@@ -113,7 +124,7 @@ fn join_elsewhere<RA, RB: Send>(
     a: impl FnOnce() -> RA,
     b: impl FnOnce() -> RB + Send,
 ) -> (RA, RB) {
-    join_on(local.lane(), |_| a(), |_| b(), false)
+    join_by_lessee(local, |_| a(), |_| b(), false)
 }
 
 /// Not inlined, as [`join_elsewhere`] isn't.
@@ -125,7 +136,30 @@ fn join_context_on<RA, RB: Send>(
     moved: bool,
 ) -> (RA, RB) {
     let a = |moved| a(FnContext::new(moved));
-    join_on(local.lane(), a, |moved| b(FnContext::new(moved)), moved)
+    join_by_lessee(local, a, |moved| b(FnContext::new(moved)), moved)
+}
+
+/// As [`join_on`]; whoever takes `b` is told if what calls this has leases.
+fn join_by_lessee<RA, RB: Send>(
+    local: &Local,
+    a: impl FnOnce(bool) -> RA,
+    b: impl FnOnce(bool) -> RB + Send,
+    moved: bool,
+) -> (RA, RB) {
+    let lessee = Lessee::current();
+    if !lessee.has_any() {
+        return join_on(local.lane(), a, b, moved);
+    }
+    let part = move |moved| {
+        if Lessee::current() == lessee {
+            return b(moved);
+        }
+        Local::with_current(|taker| {
+            let taker = taker.expect("filch: a frame ran on no worker");
+            taker.run_part_of(lessee, || b(moved))
+        })
+    };
+    join_on(local.lane(), a, part, moved)
 }
 
 impl ThreadPool {

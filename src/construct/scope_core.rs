@@ -7,6 +7,7 @@ use crate::construct::broadcast::{BroadcastContext, address_all};
 use crate::construct::spawn::{accepted, push};
 use crate::job::{Payload, ScopeJob, ScopeJobRef};
 use crate::primitive::count_latch::CountLatch;
+use crate::resources::lessee::{Lessee, Named};
 use crate::worker::blocked::Blocked;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
@@ -24,6 +25,8 @@ pub struct Core<'scope> {
     /// The worker of this pool that waits for the scope, if one does.
     owner: Option<usize>,
     latch: CountLatch,
+    /// What waits for it, in case that has leases.
+    lessee: Named,
     /// The first panic of the body or a task.
     panic: Mutex<Option<Payload>>,
     /// Invariant in `'scope`: a task may hand things of that lifetime to the scope.
@@ -37,6 +40,7 @@ impl<'scope> Core<'scope> {
             owner: Local::current_in(shared).map(|local| local.index),
             // The body counts as a task that has started.
             latch: CountLatch::new(1),
+            lessee: Named::new(Lessee::current()),
             panic: Mutex::new(None),
             lifetime: PhantomData,
         }
@@ -53,6 +57,8 @@ impl<'scope> Core<'scope> {
     /// Runs the body and waits for all tasks.
     pub fn complete<R>(&self, body: impl FnOnce() -> R) -> R {
         let result = catch_unwind(AssertUnwindSafe(body)).map_err(|payload| self.panicked(payload));
+        // The body may have taken leases that outlast it.
+        self.lessee.set(Lessee::current());
         // SAFETY: the body counts, and is over; we keep the scope alive.
         unsafe { CountLatch::done(&self.latch, 0, 1) };
         let latch = self.latch.latch();
@@ -71,6 +77,8 @@ impl<'scope> Core<'scope> {
 
     /// Runs a task, and keeps its panic for the end of the scope.
     pub fn catch(&self, task: impl FnOnce()) {
+        let lessee = self.lessee.get();
+        let task = || if lessee.is_nobody() { task() } else { part_of(lessee, task) };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(task)) {
             self.failed(payload);
         }
@@ -189,4 +197,13 @@ impl<'scope> Core<'scope> {
         };
         accepted(address_all(&self.shared, part));
     }
+}
+
+/// Apart, so that the usual case is compiled as if it were the only one.
+#[cold]
+#[inline(never)]
+fn part_of(lessee: Lessee, task: impl FnOnce()) {
+    Local::with_current(|current| {
+        current.expect("filch: a task ran on no worker").run_part_of(lessee, task);
+    });
 }

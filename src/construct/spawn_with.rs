@@ -7,6 +7,7 @@ use crate::resources::lease::Lease;
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::worker::blocked::concerns_guests;
+use crate::worker::local::Local;
 use crate::worker::shared::Job;
 use std::sync::Arc;
 
@@ -47,7 +48,11 @@ impl ThreadPool {
         let pending = shared.pend().ok_or(Refusal::ShutDown)?;
         let start = move |entry: Entry| {
             let shared = Arc::clone(pending.pool());
-            let run = move || task(&entry.lease());
+            let run = move || {
+                let lease = entry.lease();
+                Local::with_current(|current| current.map(Local::mind_leases));
+                task(&lease);
+            };
             let job = detached(&shared, None, None, run);
             // Others have waited for less: what it has leased is idle until it runs.
             shared.misfits.push(Job::Task(job));

@@ -24,6 +24,8 @@ pub enum Place {
 pub struct Seating {
     pub seats: isize,
     pub free: isize,
+    /// How many of those who block will be back soon, whatever the others do.
+    pub expected: isize,
     bench: Vec<usize>,
     /// Those that have no thread, the next one last.
     unborn: Vec<usize>,
@@ -43,6 +45,7 @@ impl Seating {
         Self {
             seats: regulars as isize,
             free: 0,
+            expected: 0,
             bench: Vec::new(),
             unborn: (regulars..max).rev().collect(),
             dismissed: Vec::new(),
@@ -60,7 +63,20 @@ impl Seating {
     }
 
     fn has_place(&self) -> bool {
-        self.all - self.bench.len() - self.unborn.len() - self.dismissed.len() < self.most
+        self.places() > 0
+    }
+
+    /// How many more may have a seat or block.
+    fn places(&self) -> usize {
+        let present = self.all - self.bench.len() - self.unborn.len() - self.dismissed.len();
+        self.most.saturating_sub(present)
+    }
+
+    /// Whether work goes on without one who has a seat: somebody else has one, or takes this one.
+    pub fn can_spare_one(&self) -> bool {
+        let unborn = if self.barren { 0 } else { self.unborn.len() };
+        let spares = self.places().min(self.bench.len() + unborn);
+        self.free + 1 - self.expected < self.seats || spares > 0
     }
 
     pub fn place(&self, worker: usize) -> Place {
@@ -254,5 +270,22 @@ mod tests {
         resize(&mut seating, 1, &[]);
         assert_eq!((seating.summon(1), seating.free), (Some(Spare::Benched(1)), -1));
         assert!(!seating.is_settled(1));
+    }
+
+    #[test]
+    fn the_last_one_stays_unless_another_takes_its_seat_or_will_be_back() {
+        let mut seating = Seating::new(2, 3);
+        assert!(seating.can_spare_one());
+        seating.free += 1;
+        assert!(seating.can_spare_one(), "a spare is to be had for one of the two seats");
+        assert_eq!(seating.fill(), Some(Spare::Unborn(2)));
+        seating.free += 1;
+        assert!(!seating.can_spare_one());
+        seating.expected += 1;
+        assert!(seating.can_spare_one());
+        seating.expected -= 1;
+        seating.bench(2);
+        seating.barren = true;
+        assert!(seating.can_spare_one(), "who lies on the bench has a thread");
     }
 }

@@ -86,6 +86,26 @@ impl Seats {
         self.change(|table| table.free += 1);
     }
 
+    /// As [`leave`](Self::leave), unless there would be nobody left: returns whether there is.
+    pub fn leave_unless_last(&self) -> bool {
+        self.exceptions.fetch_add(1, Ordering::Relaxed);
+        let leaves = self.change(|table| {
+            let leaves = table.can_spare_one();
+            table.free += isize::from(leaves);
+            leaves
+        });
+        if !leaves {
+            self.exceptions.fetch_sub(1, Ordering::Relaxed);
+        }
+        leaves
+    }
+
+    /// By how many more who block will be back soon, whatever the others do. They say so again, with the sign changed, when
+    /// they are back.
+    pub fn expect(&self, more: isize) {
+        self.change(|table| table.expected += more);
+    }
+
     /// For that worker, when it is back. It may have a job at hand, so it asks nobody.
     pub fn come_back(&self) {
         self.change(|table| table.free -= 1);

@@ -1,11 +1,11 @@
 //! How a lease is come by: at once, by a thread that waits, or by a future.
 
 use crate::resources::budget::{Asked, Budget, Grant};
-use crate::resources::holder::Holder;
 use crate::resources::lease::Lease;
+use crate::resources::lessee::Lessee;
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
-use crate::resources::waiter::Notice;
+use crate::resources::waiter::{Expects, Notice};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -18,28 +18,28 @@ use std::time::Duration;
 pub fn try_acquire(budget: &Arc<Budget>, request: &Request) -> Result<Lease, Refusal> {
     let grant = budget.try_take(request)?;
     let term = (request.time_to_live, Location::caller());
-    Ok(Lease::new(budget, grant, Holder::take_one(), term))
+    Ok(Lease::new(budget, grant, Lessee::take_one(), term))
 }
 
-/// `blocking` calls what waits.
+/// `blocking` calls what waits, if that is possible.
 #[track_caller]
 pub fn acquire(
     budget: &Arc<Budget>,
     request: &Request,
     timeout: Option<Duration>,
-    blocking: impl FnOnce(&dyn Fn() -> bool) -> bool,
+    expects: impl FnOnce() -> Option<Expects>,
+    blocking: impl FnOnce(&dyn Fn() -> bool) -> Option<bool>,
 ) -> Result<Lease, Refusal> {
     let term = (request.time_to_live, Location::caller());
-    let grant = match budget.ask(request, Holder::holds())? {
+    let grant = match budget.ask(request, Lessee::current().has_any(), expects)? {
         Asked::Granted(grant) => grant,
-        Asked::Waits(ticket) => {
-            if !blocking(&|| ticket.waiter.wait(timeout)) {
-                return Err(Refusal::TimedOut);
-            }
-            ticket.into_grant()
-        }
+        Asked::Waits(ticket) => match blocking(&|| ticket.waiter.wait(timeout)) {
+            Some(true) => ticket.into_grant(),
+            Some(false) => return Err(Refusal::TimedOut),
+            None => return Err(Refusal::Saturated),
+        },
     };
-    Ok(Lease::new(budget, grant, Holder::take_one(), term))
+    Ok(Lease::new(budget, grant, Lessee::take_one(), term))
 }
 
 /// What has been granted to one who isn't running yet.
@@ -52,7 +52,7 @@ pub struct Entry {
 impl Entry {
     /// For the thread that runs it.
     pub fn lease(self) -> Lease {
-        Lease::new(&self.budget, self.grant, Holder::take_one(), self.term)
+        Lease::new(&self.budget, self.grant, Lessee::take_one(), self.term)
     }
 }
 
@@ -65,7 +65,7 @@ pub fn enter(
 ) -> Result<(), Refusal> {
     let term = (request.time_to_live, Location::caller());
     let entry = |grant| Entry { budget: Arc::clone(budget), grant, term };
-    match budget.ask(request, false)? {
+    match budget.ask(request, false, || None)? {
         Asked::Granted(grant) => start(entry(grant)),
         Asked::Waits(ticket) => {
             let (waiter, budget) = (Arc::clone(&ticket.waiter), Arc::clone(budget));
@@ -87,7 +87,7 @@ pub struct Acquire {
 impl Acquire {
     #[track_caller]
     pub(crate) fn new(budget: &Arc<Budget>, request: &Request) -> Result<Self, Refusal> {
-        let asked = Some(budget.ask(request, false)?);
+        let asked = Some(budget.ask(request, false, || None)?);
         let term = (request.time_to_live, Location::caller());
         Ok(Self { budget: Arc::clone(budget), asked, term })
     }
@@ -107,7 +107,7 @@ impl Future for Acquire {
             Asked::Waits(ticket) => ticket.into_grant(),
         };
         // Whichever thread polls it holds nothing: the future may be polled elsewhere next time.
-        Poll::Ready(Lease::new(&self.budget, grant, None, self.term))
+        Poll::Ready(Lease::new(&self.budget, grant, Lessee::NOBODY, self.term))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
 use crate::resources::unused::{UNMEASURED, Unused};
-use crate::resources::waiter::{Notice, Waiter};
+use crate::resources::waiter::{Expects, Notice, Waiter};
 use crate::sync::statistic::{AtomicU64, Ordering};
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::collections::HashMap;
@@ -179,7 +179,12 @@ impl Budget {
     }
 
     /// As [`try_take`](Self::try_take), but waits in the queue if it has to, unless the one who asks `holds` a lease.
-    pub fn ask(self: &Arc<Self>, request: &Request, holds: bool) -> Result<Asked, Refusal> {
+    pub fn ask(
+        self: &Arc<Self>,
+        request: &Request,
+        holds: bool,
+        expects: impl FnOnce() -> Option<Expects>,
+    ) -> Result<Asked, Refusal> {
         match self.try_take(request) {
             Err(Refusal::Busy) if holds => return Err(Refusal::WouldDeadlock),
             Err(Refusal::Busy) => {}
@@ -188,7 +193,7 @@ impl Budget {
         let (tenant, amounts) = (self.check(request)?, request.amounts);
         let mut queue = self.queue();
         queue.tickets += 1;
-        let (ticket, waiter) = (queue.tickets, Arc::new(Waiter::default()));
+        let (ticket, waiter) = (queue.tickets, Arc::new(Waiter::new(expects())));
         queue.fairness.join(Waiting::new(ticket, tenant.index(), request.priority, amounts));
         queue.waiters.insert(ticket, Arc::clone(&waiter));
         let grant = Grant { tenant, amounts };

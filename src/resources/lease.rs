@@ -2,7 +2,7 @@
 
 use crate::policy::amounts::{Amounts, Resource};
 use crate::resources::budget::{Budget, Grant};
-use crate::resources::holder::Holder;
+use crate::resources::lessee::Lessee;
 use crate::resources::tenant::Tenant;
 use std::fmt;
 use std::panic::Location;
@@ -15,8 +15,8 @@ pub struct Lease {
     budget: Arc<Budget>,
     tenant: Tenant,
     amounts: Amounts,
-    /// None if it was waited for by a future: whichever thread polled that doesn't matter.
-    holder: Option<Holder>,
+    /// Nobody if it was waited for by a future: whichever thread polled that doesn't matter.
+    lessee: Lessee,
     /// In the ledger; none if there are too many leases for anybody to watch.
     number: Mutex<Option<usize>>,
     lasts: Option<Duration>,
@@ -27,11 +27,11 @@ impl Lease {
     pub(super) fn new(
         budget: &Arc<Budget>,
         Grant { tenant, amounts }: Grant,
-        holder: Option<Holder>,
+        lessee: Lessee,
         (lasts, place): (Option<Duration>, &'static Location<'static>),
     ) -> Self {
         let number = Mutex::new(budget.ledger.begin(lasts, place));
-        Self { budget: Arc::clone(budget), tenant, amounts, holder, number, lasts, place }
+        Self { budget: Arc::clone(budget), tenant, amounts, lessee, number, lasts, place }
     }
 
     /// How much it is of this resource, in its [unit](Resource::unit).
@@ -76,7 +76,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.holder.iter().for_each(Holder::give_back_one);
+        self.lessee.give_back_one();
         let number = self.number.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         number.into_iter().for_each(|number| self.budget.ledger.end(number));
         self.budget.give_back(&self.tenant, self.amounts);

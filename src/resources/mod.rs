@@ -3,9 +3,9 @@
 pub mod acquire;
 pub mod budget;
 pub mod config;
-mod holder;
 pub mod lease;
 pub mod ledger;
+pub mod lessee;
 mod places;
 pub mod purse;
 pub mod refusal;

@@ -12,9 +12,12 @@ pub enum Refusal {
     Busy,
     /// There wasn't enough in time.
     TimedOut,
-    /// There isn't enough now, and the thread that asks holds a lease: it may wait for itself, or for others that wait for
-    /// what it holds.
+    /// There isn't enough now, and the task that asks holds a lease, or one does that waits for it: it may wait for itself,
+    /// or for others that wait for what it holds.
     WouldDeadlock,
+    /// There isn't enough now, all other workers of the pool wait, and it may start no more: whoever is to give something
+    /// back may be waiting for a worker.
+    Saturated,
     /// There is less than that in all: it would never be granted.
     TooMuch {
         /// Of which.
@@ -42,8 +45,12 @@ impl fmt::Display for Refusal {
                 "there wasn't enough free in time; wait for longer, ask for less, or have others hold less",
             ),
             Self::WouldDeadlock => f.write_str(
-                "there isn't enough free now, and this thread holds a lease that others may wait for; ask for all at once, \
-                 give it back before, or use try_acquire",
+                "there isn't enough free now, and this task, or one that waits for it, holds a lease that others may wait \
+                 for; ask for all at once, give it back before, or use try_acquire",
+            ),
+            Self::Saturated => f.write_str(
+                "there isn't enough free now, and this is the last worker that doesn't wait; raise \
+                 ThreadPoolBuilder::max_threads, or use spawn_with, which holds no worker while it waits",
             ),
             Self::TooMuch { resource, asked, total } => {
                 let unit = resource.unit();

@@ -5,8 +5,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+/// Told by how many more who wait will be there soon, as they have been granted what they wait for.
+pub type Expects = Box<dyn Fn(isize) + Send + Sync>;
+
 #[derive(Default)]
 pub struct Waiter {
+    expects: Option<Expects>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -33,6 +37,10 @@ impl Notice {
 }
 
 impl Waiter {
+    pub fn new(expects: Option<Expects>) -> Self {
+        Self { expects, ..Self::default() }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -40,6 +48,8 @@ impl Waiter {
     /// Returns the notice that is to be given of it.
     #[must_use]
     pub fn grant(&self) -> Option<Notice> {
+        // Before it can be seen: expected before it is there.
+        self.expects.iter().for_each(|expects| expects(1));
         let mut state = self.state();
         state.granted = true;
         self.changed.notify_all();
@@ -48,7 +58,11 @@ impl Waiter {
 
     /// Whether it was granted; it isn't any more.
     pub fn take(&self) -> bool {
-        std::mem::take(&mut self.state().granted)
+        let granted = std::mem::take(&mut self.state().granted);
+        if granted {
+            self.expects.iter().for_each(|expects| expects(-1));
+        }
+        granted
     }
 
     /// Waits until it is granted, or for so long. Returns whether it was.

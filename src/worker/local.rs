@@ -11,6 +11,7 @@ use crate::primitive::credits::Credits;
 use crate::primitive::rng::Rng;
 use crate::queue::deque::Deque;
 use crate::queue::lane::Lane;
+use crate::resources::lessee::{Lessee, Outer};
 use crate::sync::stack::Stack;
 use crate::sync::statistic;
 use crate::telemetry::activity::Status;
@@ -74,6 +75,8 @@ pub struct Local {
     pub countdown: Countdown,
     /// Whether its thread runs jobs and does nothing else: not that of a guest, nor yet in a start handler.
     pub loops: Cell<bool>,
+    /// Whether what it runs is a [`Lessee`].
+    pub runs_lessee: Cell<bool>,
     /// Until what it does next can't be told from the task before.
     pub last_end: Cell<Option<LastEnd>>,
     /// How often it had been asked to tidy up when it last did.
@@ -113,6 +116,8 @@ thread_local! {
     static CURRENT: Cell<*const Local> = const { Cell::new(ptr::null()) };
     /// Its lane, or null: all that most joins need of their worker.
     static LANE: Cell<*const Lane<Local>> = const { Cell::new(ptr::null()) };
+    /// As that, for joins that begin; null, too, while it runs a lessee, whose joins have more to do.
+    static JOINS: Cell<*const Lane<Local>> = const { Cell::new(ptr::null()) };
 }
 
 impl Local {
@@ -138,6 +143,7 @@ impl Local {
             nesting: Cell::new(0),
             countdown,
             loops: Cell::new(false),
+            runs_lessee: Cell::new(false),
             last_end: Cell::new(None),
             tidied,
             origin,
@@ -157,6 +163,7 @@ impl Local {
         // SAFETY: valid, by the caller's promise.
         let local = unsafe { &*this };
         LANE.set(local.lane());
+        local.mind_leases();
         // SAFETY: valid as long as the worker, which has one thread.
         unsafe { local.counters().balance.enter() };
     }
@@ -164,6 +171,7 @@ impl Local {
     pub fn leave() {
         CURRENT.set(ptr::null());
         LANE.set(ptr::null());
+        JOINS.set(ptr::null());
         Balance::leave();
     }
 
@@ -179,14 +187,37 @@ impl Local {
         unsafe { CURRENT.get().as_ref() }
     }
 
-    /// The lane of the worker that this thread is.
+    /// The lane of the worker that this thread is, unless what it runs has leases.
     ///
     /// # Safety
     /// As for [`current`](Self::current).
     #[inline(always)]
     pub unsafe fn current_lane<'a>() -> Option<&'a Lane<Self>> {
         // SAFETY: as for `current`: it is a part of that worker.
-        unsafe { LANE.get().as_ref() }
+        unsafe { JOINS.get().as_ref() }
+    }
+
+    /// To be called when what it runs has become a lessee, or is none any more.
+    pub fn mind_leases(&self) {
+        self.runs_lessee.set(!Lessee::current().is_nobody());
+        JOINS.set(if self.runs_lessee.get() { ptr::null() } else { self.lane() });
+    }
+
+    /// Runs what is part of `above`, which waits for it and may have leases.
+    pub fn run_part_of<R>(&self, above: Lessee, part: impl FnOnce() -> R) -> R {
+        /// On drop, as the part may panic.
+        struct Resume<'l>(&'l Local, Option<Outer>);
+
+        impl Drop for Resume<'_> {
+            fn drop(&mut self) {
+                self.1.take().map(Outer::resume);
+                self.0.mind_leases();
+            }
+        }
+
+        let _resume = Resume(self, Some(Outer::leave_for_part_of(above)));
+        self.mind_leases();
+        part()
     }
 
     /// The lane of the worker that this thread is, for one that is sure to be one.
@@ -259,6 +290,17 @@ impl Local {
             self.shared.seats.leave();
         }
         due.is_some()
+    }
+
+    /// As [`leave_seat`](Self::leave_seat), unless all others are away and nobody can be had in its place.
+    pub fn leave_seat_unless_last(&self) -> Option<bool> {
+        match self.remote().presence.leave() {
+            Some(Due::Leave) if !self.shared.seats.leave_unless_last() => {
+                self.remote().presence.back();
+                None
+            }
+            due => Some(due.is_some()),
+        }
     }
 
     pub fn come_back(&self, left: bool) {

@@ -4,6 +4,7 @@
 
 use crate::job::FrameRef;
 use crate::policy::ladder::Ladder;
+use crate::resources::lessee::Outer;
 use crate::sync::{Ordering, fence};
 use crate::telemetry::event::Event;
 use crate::worker::bench::Stay;
@@ -64,6 +65,34 @@ impl Local {
 
     #[inline(always)]
     fn execute_unrecorded(&self, job: Job) {
+        if self.runs_lessee.get() {
+            return self.execute_amid_lessee(job);
+        }
+        self.execute_plainly(job);
+        if self.runs_lessee.get() {
+            self.end_lessee();
+        }
+    }
+
+    /// It has taken leases.
+    #[cold]
+    fn end_lessee(&self) {
+        Outer::NOBODY.resume();
+        self.mind_leases();
+    }
+
+    /// What this thread is in the midst of has leases, and the job is none of its parts, or says so itself.
+    #[cold]
+    fn execute_amid_lessee(&self, job: Job) {
+        let outer = Outer::leave();
+        self.mind_leases();
+        self.execute_plainly(job);
+        outer.resume();
+        self.mind_leases();
+    }
+
+    #[inline(always)]
+    fn execute_plainly(&self, job: Job) {
         let scope = if let Job::Scoped(task) = job { task.scope() } else { ptr::null() };
         if self.credits.are_of_another(scope) {
             self.credits.give_back();

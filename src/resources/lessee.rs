@@ -1,0 +1,213 @@
+//! Lessees: who has leases. A task is one from its first lease on, and so is each part of it that another worker runs, and
+//! a thread outside every pool. Whoever waits for a lease while something that waits for *it* has one might wait for
+//! itself, so a lessee knows whose part it is.
+//!
+//! Invariant: a lessee outlives the lessees that are parts of it, as whoever waits does. So the chain from a lessee up to
+//! the task of which it is a part of a part consists of those that live. Of any other number one can tell whether it still
+//! lives: whoever gets its place next has another tag.
+
+use crate::primitive::slots::Slots;
+use crate::sync::statistic::{AtomicU64, Ordering};
+use std::cell::Cell;
+use std::sync::LazyLock;
+
+/// A lessee: its tag in the upper half, its place and 1 in the lower one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lessee(u64);
+
+#[derive(Debug, Default)]
+struct Record {
+    /// The tag in the upper half, how many leases it has in the lower one.
+    word: AtomicU64,
+    /// Whose part it is.
+    above: AtomicU64,
+}
+
+/// Of all pools: a task of one may have leases of another.
+static RECORDS: LazyLock<Slots<Record>> = LazyLock::new(Slots::default);
+
+thread_local! {
+    /// Without a destructor, so that it is there until the very end, and costs a task next to nothing.
+    static CURRENT: Cell<Lessee> = const { Cell::new(Lessee::NOBODY) };
+    /// Ends the lessee that a thread is.
+    static EXIT: Exit = const { Exit };
+}
+
+struct Exit;
+
+impl Drop for Exit {
+    fn drop(&mut self) {
+        CURRENT.replace(Lessee::NOBODY).end();
+    }
+}
+
+impl Lessee {
+    /// Without leases, and part of nobody who has some.
+    pub const NOBODY: Self = Self(0);
+
+    /// What runs on this thread.
+    #[inline(always)]
+    pub fn current() -> Self {
+        CURRENT.get()
+    }
+
+    #[inline(always)]
+    pub fn is_nobody(self) -> bool {
+        self == Self::NOBODY
+    }
+
+    /// What runs on this thread, which is to have one lease more. Nobody, if there are too many who have any.
+    pub fn take_one() -> Self {
+        if Self::current().is_nobody() {
+            CURRENT.set(Self::begin(Self::NOBODY));
+            // A worker's tasks end without it.
+            let _ = EXIT.try_with(|_| ());
+        }
+        Self::current().change(|leases| leases + 1);
+        Self::current()
+    }
+
+    /// It has one less, if it lives: given back by whatever thread.
+    pub fn give_back_one(self) {
+        self.change(|leases| leases - 1);
+    }
+
+    fn begin(above: Self) -> Self {
+        let Some(place) = RECORDS.take() else { return Self::NOBODY };
+        let record = RECORDS.get(place);
+        // Relaxed throughout: the place came by an exchange, and whoever is told of the lessee learns it after this.
+        let tag = (record.word.load(Ordering::Relaxed) >> 32) as u32;
+        let tag = tag.wrapping_add(1);
+        record.above.store(above.0, Ordering::Relaxed);
+        record.word.store(u64::from(tag) << 32, Ordering::Relaxed);
+        Self(u64::from(tag) << 32 | (place as u64 + 1))
+    }
+
+    fn end(self) {
+        if let Some(place) = self.place() {
+            let next = ((self.0 >> 32) as u32).wrapping_add(1);
+            RECORDS.get(place).word.store(u64::from(next) << 32, Ordering::Relaxed);
+            RECORDS.put_back(place);
+        }
+    }
+
+    fn place(self) -> Option<usize> {
+        (self.0 as u32 as usize).checked_sub(1)
+    }
+
+    fn record(self) -> Option<&'static Record> {
+        let record = RECORDS.get(self.place()?);
+        (record.word.load(Ordering::Relaxed) >> 32 == self.0 >> 32).then_some(record)
+    }
+
+    /// Changes the number of its leases, if it lives.
+    fn change(self, change: impl Fn(u64) -> u64) {
+        let Some(place) = self.place() else { return };
+        let change = |word: u64| (word >> 32 == self.0 >> 32).then(|| change(word));
+        // Whoever finds it ended has nothing to do.
+        let word = &RECORDS.get(place).word;
+        let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
+    }
+
+    /// Whether it has not ended. Nobody has, and never will.
+    pub fn lives(self) -> bool {
+        self.is_nobody() || self.record().is_some()
+    }
+
+    /// Whether it has leases, or something has that waits for it.
+    pub fn has_any(self) -> bool {
+        let mut next = self;
+        while let Some(record) = next.record() {
+            if record.word.load(Ordering::Relaxed) as u32 > 0 {
+                return true;
+            }
+            next = Self(record.above.load(Ordering::Relaxed));
+        }
+        false
+    }
+}
+
+/// Who waits for something, for those who are to know.
+#[derive(Debug)]
+pub struct Named(AtomicU64);
+
+impl Named {
+    pub fn new(lessee: Lessee) -> Self {
+        Self(AtomicU64::new(lessee.0))
+    }
+
+    #[inline(always)]
+    pub fn get(&self) -> Lessee {
+        Lessee(self.0.load(Ordering::Relaxed))
+    }
+
+    pub fn set(&self, lessee: Lessee) {
+        self.0.store(lessee.0, Ordering::Relaxed);
+    }
+}
+
+/// What this thread was about, in the midst of which it is to run something else.
+#[must_use]
+pub struct Outer(Lessee);
+
+impl Outer {
+    /// Nothing that has leases.
+    pub const NOBODY: Self = Self(Lessee::NOBODY);
+
+    /// What the thread runs from here on is part of nothing that has leases.
+    pub fn leave() -> Self {
+        Self(CURRENT.replace(Lessee::NOBODY))
+    }
+
+    /// What the thread runs from here on is part of `above`, which waits for it.
+    pub fn leave_for_part_of(above: Lessee) -> Self {
+        Self(CURRENT.replace(Lessee::begin(above)))
+    }
+
+    /// Back to it, at the end of that.
+    pub fn resume(self) {
+        CURRENT.replace(self.0).end();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Lessee, Outer};
+    use std::thread;
+
+    #[test]
+    fn a_part_knows_of_its_whole_s_leases_and_no_other_task_does() {
+        let whole = Lessee::take_one();
+        assert!(whole.has_any() && Lessee::current() == whole);
+        let other = Outer::leave();
+        assert!(Lessee::current().is_nobody() && !Lessee::current().has_any());
+        other.resume();
+        thread::spawn(move || {
+            let outer = Outer::leave_for_part_of(whole);
+            let part = Lessee::current();
+            assert!(part.has_any() && part != whole);
+            let own = Lessee::take_one();
+            assert_eq!(own, part);
+            whole.give_back_one();
+            assert!(part.has_any() && !whole.has_any());
+            own.give_back_one();
+            assert!(!part.has_any() && part.lives());
+            outer.resume();
+            assert!(!part.lives() && Lessee::current().is_nobody());
+            // Too late: it has no effect on whoever has its place now.
+            let next = Lessee::take_one();
+            part.give_back_one();
+            assert!(next.has_any());
+        })
+        .join()
+        .unwrap();
+        assert!(whole.lives() && Lessee::NOBODY.lives());
+        whole.give_back_one();
+    }
+
+    #[test]
+    fn a_thread_s_lessee_ends_with_it() {
+        let lessee = thread::spawn(Lessee::take_one).join().unwrap();
+        assert!(!lessee.lives());
+    }
+}
