@@ -11,7 +11,6 @@ use crate::primitive::credits::Credits;
 use crate::primitive::rng::Rng;
 use crate::queue::deque::Deque;
 use crate::queue::lane::Lane;
-use crate::resources::lessee::{Lessee, Outer};
 use crate::sync::stack::Stack;
 use crate::sync::statistic;
 use crate::telemetry::activity::Status;
@@ -75,7 +74,7 @@ pub struct Local {
     pub countdown: Countdown,
     /// Whether its thread runs jobs and does nothing else: not that of a guest, nor yet in a start handler.
     pub loops: Cell<bool>,
-    /// Whether what it runs is a [`Lessee`].
+    /// Whether what it runs is a lessee.
     pub runs_lessee: Cell<bool>,
     /// Until what it does next can't be told from the task before.
     pub last_end: Cell<Option<LastEnd>>,
@@ -197,27 +196,9 @@ impl Local {
         unsafe { JOINS.get().as_ref() }
     }
 
-    /// To be called when what it runs has become a lessee, or is none any more.
-    pub fn mind_leases(&self) {
-        self.runs_lessee.set(!Lessee::current().is_nobody());
-        JOINS.set(if self.runs_lessee.get() { ptr::null() } else { self.lane() });
-    }
-
-    /// Runs what is part of `above`, which waits for it and may have leases.
-    pub fn run_part_of<R>(&self, above: Lessee, part: impl FnOnce() -> R) -> R {
-        /// On drop, as the part may panic.
-        struct Resume<'l>(&'l Local, Option<Outer>);
-
-        impl Drop for Resume<'_> {
-            fn drop(&mut self) {
-                self.1.take().map(Outer::resume);
-                self.0.mind_leases();
-            }
-        }
-
-        let _resume = Resume(self, Some(Outer::leave_for_part_of(above)));
-        self.mind_leases();
-        part()
+    /// Whether joins that begin go by the lane and nothing else.
+    pub fn joins_plainly(&self, plainly: bool) {
+        JOINS.set(if plainly { self.lane() } else { ptr::null() });
     }
 
     /// The lane of the worker that this thread is, for one that is sure to be one.

@@ -16,6 +16,7 @@ mod guest;
 pub mod handlers;
 mod help;
 pub mod idle;
+mod lessee;
 pub mod local;
 mod outcome;
 pub mod outside;

@@ -4,7 +4,6 @@
 
 use crate::job::FrameRef;
 use crate::policy::ladder::Ladder;
-use crate::resources::lessee::Outer;
 use crate::sync::{Ordering, fence};
 use crate::telemetry::event::Event;
 use crate::worker::bench::Stay;
@@ -74,25 +73,8 @@ impl Local {
         }
     }
 
-    /// It has taken leases.
-    #[cold]
-    fn end_lessee(&self) {
-        Outer::NOBODY.resume();
-        self.mind_leases();
-    }
-
-    /// What this thread is in the midst of has leases, and the job is none of its parts, or says so itself.
-    #[cold]
-    fn execute_amid_lessee(&self, job: Job) {
-        let outer = Outer::leave();
-        self.mind_leases();
-        self.execute_plainly(job);
-        outer.resume();
-        self.mind_leases();
-    }
-
     #[inline(always)]
-    fn execute_plainly(&self, job: Job) {
+    pub(super) fn execute_plainly(&self, job: Job) {
         let scope = if let Job::Scoped(task) = job { task.scope() } else { ptr::null() };
         if self.credits.are_of_another(scope) {
             self.credits.give_back();
