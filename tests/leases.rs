@@ -335,16 +335,54 @@ fn a_lease_that_is_held_for_too_long_is_told_of_and_counts_all_the_same() {
     }
     wait_until(|| !lease.is_valid());
     assert_eq!(free(&pool), 6);
-    wait_until(|| {
-        lease.renew();
-        lease.is_valid()
-    });
+    wait_until(|| lease.renew() && lease.is_valid());
     drop(lease);
     assert!(pool.leases().is_empty() && free(&pool) == 10);
-    // One that nobody gives back shows.
+    // One that its thread has forgotten shows.
     std::mem::forget(pool.acquire(&request).unwrap());
     wait_until(|| pool.leases()[0].overdue() > Duration::ZERO);
-    assert_eq!(free(&pool), 6);
+    assert_eq!((free(&pool), pool.leases()[0].abandoned), (6, false));
+}
+
+#[test]
+#[cfg_attr(any(miri, not(target_os = "linux")), ignore = "nobody looks at leases there")]
+fn what_a_task_has_forgotten_is_taken_back_when_it_is_overdue_and_once() {
+    let pool = Pool::from(with(10));
+    let short = units(4).time_to_live(Duration::from_millis(20));
+    pool.install(|| std::mem::forget(pool.acquire(&short).unwrap()));
+    thread::scope(|scope| {
+        scope.spawn(|| std::mem::forget(pool.acquire(&short).unwrap()));
+    });
+    // One that outlives its task is no other: nobody can tell.
+    let mut lease = pool.install(|| pool.acquire(&units(2).time_to_live(Duration::ZERO)).unwrap());
+    assert_eq!(pool.acquire(&units(10)).unwrap().amount(Resource::Memory), 10);
+    assert_eq!((free(&pool), pool.leases().len(), lease.is_valid()), (10, 0, false));
+    assert!(!lease.renew());
+    lease.shrink_to(Resource::Memory, 1);
+    drop(lease);
+    assert_eq!(free(&pool), 10);
+    // Nor one that is renewed, or not due.
+    let lease = pool.install(|| pool.acquire(&units(3).time_to_live(MINUTE)).unwrap());
+    assert_eq!(pool.acquire_timeout(&units(8), short_while()).unwrap_err(), Refusal::TimedOut);
+    assert!(lease.is_valid() && lease.renew());
+}
+
+fn short_while() -> Duration {
+    Duration::from_millis(50)
+}
+
+#[test]
+#[cfg_attr(any(miri, not(target_os = "linux")), ignore = "nobody looks at leases there")]
+fn whoever_is_late_loses_it_if_that_is_asked_for() {
+    let request = units(10).time_to_live(Duration::from_millis(20));
+    let pool = Pool::from(with(10).reclaim_running(true));
+    let late = pool.acquire(&request).unwrap();
+    let next = thread::scope(|scope| scope.spawn(|| pool.acquire(&units(10))).join().unwrap());
+    assert!(!late.is_valid() && next.as_ref().unwrap().is_valid());
+    drop(late);
+    assert_eq!(free(&pool), 0);
+    drop(next);
+    assert_eq!(free(&pool), 10);
 }
 
 #[test]

@@ -88,6 +88,15 @@ pub const MOST: u64 = 1 << 52;
 impl Amounts {
     pub const NONE: Self = Self([0; Resource::ALL.len()]);
 
+    pub fn new(all: [u64; Resource::ALL.len()]) -> Self {
+        Self(all)
+    }
+
+    /// In the order of the resources.
+    pub fn all(&self) -> &[u64; Resource::ALL.len()] {
+        &self.0
+    }
+
     pub fn of(&self, resource: Resource) -> u64 {
         self.0[resource as usize]
     }

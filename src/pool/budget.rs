@@ -49,6 +49,14 @@ impl<S> ThreadPoolBuilder<S> {
         self
     }
 
+    /// Whether a lease that has been held for longer than it was [meant](crate::Request::time_to_live) is taken back from
+    /// whoever has it: others get what it was for, though it may still be in use. [`Lease::is_valid`](crate::Lease::is_valid) tells. Default:
+    /// no; only one whose task or thread has ended is.
+    pub fn reclaim_running(mut self, reclaim: bool) -> Self {
+        self.budget.reclaim_running = reclaim;
+        self
+    }
+
     /// Who is next, of those who wait for a lease. Default: [`AllocationStrategy::Fair`].
     pub fn allocation(mut self, strategy: AllocationStrategy) -> Self {
         self.budget.strategy = strategy;

@@ -7,7 +7,7 @@ use crate::policy::amounts::{Amounts, MOST, Means, Resource};
 use crate::policy::fairness::{Fairness, Waiting};
 use crate::primitive::account::{Account, Attempt};
 use crate::resources::config::BudgetConfig;
-use crate::resources::ledger::Ledger;
+use crate::resources::ledger::{LeaseInfo, Ledger};
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
@@ -17,6 +17,7 @@ use crate::sync::statistic::{AtomicU64, Ordering};
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 const RESOURCES: usize = Resource::ALL.len();
 
@@ -30,6 +31,7 @@ pub struct Budget {
     /// Of all who name none.
     anybody: Tenant,
     pub ledger: Ledger,
+    reclaim_running: bool,
     /// Tells its tenants from others'.
     id: Arc<()>,
 }
@@ -77,6 +79,7 @@ impl Budget {
             queue: Mutex::new(queue),
             anybody,
             ledger: Ledger::new(config.time_to_live, config.checks, call),
+            reclaim_running: config.reclaim_running,
             id,
         })
     }
@@ -164,7 +167,7 @@ impl Budget {
         if !amounts.fits(&self.unused.read()) {
             return Err(Refusal::Busy);
         }
-        match self.account.try_take(&words(amounts)) {
+        match self.account.try_take(amounts.all()) {
             Attempt::Taken => {
                 tenant.take(amounts);
                 self.unused.granted(amounts);
@@ -202,10 +205,18 @@ impl Budget {
         Ok(Asked::Waits(ticket))
     }
 
+    /// Takes back what is overdue and forgotten. Returns the lease that is overdue for longest of the others, and when to look again.
+    pub fn audit(&self) -> (Option<LeaseInfo>, Duration) {
+        let whose = |tenant: usize| self.queue().tenants[tenant].clone();
+        let take_back = |tenant: Tenant, amounts| self.give_back(&tenant, amounts);
+        self.ledger.reclaim(self.reclaim_running, whose, take_back);
+        self.ledger.look()
+    }
+
     pub(super) fn give_back(&self, tenant: &Tenant, amounts: Amounts) {
         tenant.give_back(amounts);
         self.unused.given_back(amounts);
-        if self.account.give(&words(amounts)) {
+        if self.account.give(amounts.all()) {
             self.serve(self.queue());
         }
     }
@@ -219,7 +230,7 @@ impl Budget {
         while let Some(next) =
             fairness.next(&total, self.free(), |tenant| tenants[tenant].holding())
         {
-            if self.account.take(&words(next.wants)) != Attempt::Taken {
+            if self.account.take(next.wants.all()) != Attempt::Taken {
                 // Somebody took it who hadn't seen yet that others wait: it gives it back, and serves them.
                 fairness.join(next);
                 break;
@@ -238,10 +249,6 @@ impl Budget {
 /// By somebody who knows: nothing is measured.
 fn given(total: u64) -> Means {
     Means { total: total.min(MOST), free: UNMEASURED }
-}
-
-fn words(amounts: Amounts) -> [u64; RESOURCES] {
-    Resource::ALL.map(|resource| amounts.of(resource))
 }
 
 /// What has been taken, and in whose name. Not given back by itself.

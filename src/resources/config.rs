@@ -14,6 +14,8 @@ pub struct BudgetConfig {
     pub time_to_live: Duration,
     /// How often all are looked at, at least.
     pub checks: Duration,
+    /// Whether what is overdue is taken back from whoever has it.
+    pub reclaim_running: bool,
 }
 
 impl Default for BudgetConfig {
@@ -25,6 +27,7 @@ impl Default for BudgetConfig {
             shares: [0.8; Resource::ALL.len()],
             time_to_live: Duration::from_secs(600),
             checks: Duration::from_secs(60),
+            reclaim_running: false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::policy::amounts::{Amounts, Resource};
 use crate::resources::budget::{Budget, Grant};
+use crate::resources::ledger::{Entry, Terms};
 use crate::resources::lessee::Lessee;
 use crate::resources::tenant::Tenant;
 use std::fmt;
@@ -14,29 +15,27 @@ use std::time::Duration;
 pub struct Lease {
     budget: Arc<Budget>,
     tenant: Tenant,
-    amounts: Amounts,
-    /// Nobody if it was waited for by a future: whichever thread polled that doesn't matter.
-    lessee: Lessee,
+    terms: Terms,
     /// In the ledger; none if there are too many leases for anybody to watch.
-    number: Mutex<Option<usize>>,
-    lasts: Option<Duration>,
-    place: &'static Location<'static>,
+    entry: Mutex<Option<Entry>>,
 }
 
 impl Lease {
+    /// For `lessee`: nobody if it was waited for by a future, as whichever thread polled that doesn't matter.
     pub(super) fn new(
         budget: &Arc<Budget>,
         Grant { tenant, amounts }: Grant,
         lessee: Lessee,
         (lasts, place): (Option<Duration>, &'static Location<'static>),
     ) -> Self {
-        let number = Mutex::new(budget.ledger.begin(lasts, place));
-        Self { budget: Arc::clone(budget), tenant, amounts, lessee, number, lasts, place }
+        let terms = Terms { lasts, place, lessee, tenant: tenant.index(), amounts };
+        let entry = Mutex::new(budget.ledger.begin(&terms));
+        Self { budget: Arc::clone(budget), tenant, terms, entry }
     }
 
     /// How much it is of this resource, in its [unit](Resource::unit).
     pub fn amount(&self, resource: Resource) -> u64 {
-        self.amounts.of(resource)
+        self.terms.amounts.of(resource)
     }
 
     /// Whose it is.
@@ -45,21 +44,25 @@ impl Lease {
     }
 
     /// Whether it has not been held for longer than it was [meant](crate::Request::time_to_live). It counts all the
-    /// same until it is given back: what it stands for may be in use.
+    /// same until it is given back, as what it stands for may be in use; unless the task or thread that asked for it has ended,
+    /// or the pool [reclaims](crate::ThreadPoolBuilder::reclaim_running) whatever is overdue.
     pub fn is_valid(&self) -> bool {
-        let info = self.number().and_then(|number| self.budget.ledger.look_at(number));
-        info.is_none_or(|info| info.overdue().is_zero())
+        let overdue = |entry| self.budget.ledger.look_at(entry).map(|info| info.overdue());
+        self.entry().is_none_or(|entry| overdue(entry).is_some_and(|time| time.is_zero()))
     }
 
-    /// It is meant for as long again, from now on.
-    pub fn renew(&self) {
-        let mut held = self.number();
-        held.take().into_iter().for_each(|number| self.budget.ledger.end(number));
-        *held = self.budget.ledger.begin(self.lasts, self.place);
+    /// It is meant for as long again, from now on. Returns whether it could be: not if it has been taken back.
+    pub fn renew(&self) -> bool {
+        let mut entry = self.entry();
+        match *entry {
+            Some(old) if !self.budget.ledger.end(old) => return false,
+            _ => *entry = self.budget.ledger.begin(&self.terms),
+        }
+        true
     }
 
-    fn number(&self) -> MutexGuard<'_, Option<usize>> {
-        self.number.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entry(&self) -> MutexGuard<'_, Option<Entry>> {
+        self.entry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives it back.
@@ -67,26 +70,35 @@ impl Lease {
 
     /// Keeps this much of a resource, and gives the rest back; all stays if that is more.
     pub fn shrink_to(&mut self, resource: Resource, amount: u64) {
-        let rest = self.amounts.of(resource).saturating_sub(amount);
+        let rest = self.amount(resource).saturating_sub(amount);
         let rest = Amounts::NONE.with(resource, rest);
-        self.amounts = self.amounts.minus(rest);
-        self.budget.give_back(&self.tenant, rest);
+        if self.strike_out() {
+            self.terms.amounts = self.terms.amounts.minus(rest);
+            self.entry = Mutex::new(self.budget.ledger.begin(&self.terms));
+            self.budget.give_back(&self.tenant, rest);
+        }
+    }
+
+    /// Whether it is ours to give back: nobody has taken it back.
+    fn strike_out(&mut self) -> bool {
+        let entry = self.entry.get_mut().unwrap_or_else(PoisonError::into_inner);
+        entry.is_none_or(|entry| self.budget.ledger.end(entry))
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.lessee.give_back_one();
-        let number = self.number.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        number.into_iter().for_each(|number| self.budget.ledger.end(number));
-        self.budget.give_back(&self.tenant, self.amounts);
+        self.terms.lessee.give_back_one();
+        if self.strike_out() {
+            self.budget.give_back(&self.tenant, self.terms.amounts);
+        }
     }
 }
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = f.debug_struct("Lease");
-        for (resource, amount) in self.amounts.some() {
+        for (resource, amount) in self.terms.amounts.some() {
             text.field(&format!("{resource:?}"), &amount);
         }
         text.finish()

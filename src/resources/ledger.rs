@@ -1,7 +1,10 @@
-//! The leases that are out: since when, for how long they are meant, and where in the program they were taken.
+//! The leases that are out: since when, for how long they are meant, where in the program they were taken, and what they
+//! are of. So they can be taken back, once: by whoever has one, or from who has forgotten it, whichever comes first.
 
+use crate::policy::amounts::{Amounts, Resource};
 use crate::primitive::slots::Slots;
 use crate::primitive::tenure::Tenure;
+use crate::resources::lessee::Lessee;
 use crate::resources::places;
 use crate::sync::clock::Clock;
 use crate::sync::statistic::{AtomicU64, Ordering};
@@ -18,6 +21,8 @@ pub struct LeaseInfo {
     pub held: Duration,
     /// For how long it is meant.
     pub time_to_live: Duration,
+    /// Whether the task or thread that asked for it has ended.
+    pub abandoned: bool,
     /// Where it was asked for; `None` if that happens at more than a thousand places.
     pub place: Option<&'static Location<'static>>,
 }
@@ -31,18 +36,40 @@ impl LeaseInfo {
 
 impl fmt::Display for LeaseInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { held, time_to_live, place } = self;
+        let Self { held, time_to_live, abandoned, place } = self;
         match place {
             Some(place) => write!(f, "a lease of {place}")?,
             None => f.write_str("a lease")?,
         }
-        write!(f, ", meant for {time_to_live:.1?}, has been held for {held:.1?}")
+        write!(f, ", meant for {time_to_live:.1?}, has been held for {held:.1?}")?;
+        if *abandoned { f.write_str(" and outlived its task") } else { Ok(()) }
     }
 }
 
+/// Since when, in ticks; for how long, in nanoseconds; where; who asked; whose it is, and how much.
+const WORDS: usize = 5 + Resource::ALL.len();
+
+/// What is written down of a lease.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// For how long it is meant, if that is said.
+    pub lasts: Option<Duration>,
+    pub place: &'static Location<'static>,
+    pub lessee: Lessee,
+    /// The tenant's index.
+    pub tenant: usize,
+    pub amounts: Amounts,
+}
+
+/// Where that stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    slot: usize,
+    number: u64,
+}
+
 pub struct Ledger {
-    /// In each: since when, in ticks, for how long, in nanoseconds, and where.
-    terms: Slots<Tenure<3>>,
+    terms: Slots<Tenure<WORDS>>,
     clock: Clock,
     /// In how many nanoseconds from the last look the next one is due.
     planned: AtomicU64,
@@ -50,6 +77,7 @@ pub struct Ledger {
     time_to_live: Duration,
     /// How often all are looked at, at least.
     checks: Duration,
+    reclaimed: AtomicU64,
     /// Has somebody look at once.
     call: Arc<dyn Fn() + Send + Sync>,
 }
@@ -60,49 +88,94 @@ impl Ledger {
         checks: Duration,
         call: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
-        let (terms, clock, planned) = (Slots::default(), Clock::new(), AtomicU64::new(0));
-        Self { terms, clock, planned, time_to_live, checks, call }
+        let (terms, clock, reclaimed) = (Slots::default(), Clock::new(), AtomicU64::new(0));
+        let planned = AtomicU64::new(0);
+        Self { terms, clock, planned, time_to_live, checks, reclaimed, call }
     }
 
-    /// Its number; none if there are too many for anybody to watch.
-    pub fn begin(
-        &self,
-        lasts: Option<Duration>,
-        place: &'static Location<'static>,
-    ) -> Option<usize> {
-        let lasts = lasts.unwrap_or(self.time_to_live).as_nanos();
+    /// Writes it down; none if there are too many for anybody to watch.
+    pub fn begin(&self, terms: &Terms) -> Option<Entry> {
+        let lasts = terms.lasts.unwrap_or(self.time_to_live).as_nanos();
         let lasts = u64::try_from(lasts).unwrap_or(u64::MAX);
-        let number = self.terms.take()?;
-        self.terms.get(number).begin([self.clock.ticks(), lasts, places::number(place)]);
+        let place = places::number(terms.place);
+        let slot = self.terms.take()?;
+        let mut words = [0; WORDS];
+        let (about, amounts) = words.split_at_mut(5);
+        let lessee = terms.lessee.into_word();
+        about.copy_from_slice(&[self.clock.ticks(), lasts, place, lessee, terms.tenant as u64]);
+        amounts.copy_from_slice(terms.amounts.all());
+        let number = self.terms.get(slot).begin(words);
         if lasts < self.planned.load(Ordering::Relaxed) {
             (self.call)();
         }
-        Some(number)
+        Some(Entry { slot, number })
     }
 
-    pub fn end(&self, number: usize) {
-        self.terms.get(number).end();
-        self.terms.put_back(number);
+    /// Strikes it out. False: somebody has done so.
+    #[must_use]
+    pub fn end(&self, entry: Entry) -> bool {
+        let ended = self.terms.get(entry.slot).end(entry.number);
+        if ended {
+            self.terms.put_back(entry.slot);
+        }
+        ended
     }
 
-    pub fn look_at(&self, number: usize) -> Option<LeaseInfo> {
-        let fields = self.terms.get(number).look()?;
-        Some(self.info(fields, self.clock.ticks(), self.clock.nanoseconds_per_tick()))
+    /// What is to be known of it, unless it has been struck out.
+    pub fn look_at(&self, entry: Entry) -> Option<LeaseInfo> {
+        let (number, words) = self.terms.get(entry.slot).look()?;
+        let info = self.info(&words, self.clock.ticks(), self.clock.nanoseconds_per_tick());
+        (number == entry.number).then_some(info)
     }
 
-    fn info(&self, [since, lasts, place]: [u64; 3], now: u64, tick: f64) -> LeaseInfo {
+    fn info(&self, words: &[u64; WORDS], now: u64, tick: f64) -> LeaseInfo {
+        let &[since, lasts, place, lessee, ..] = words;
         let held = now.saturating_sub(since) as f64 * tick;
         LeaseInfo {
             held: Duration::from_nanos(held as u64),
             time_to_live: Duration::from_nanos(lasts),
+            abandoned: !Lessee::from_word(lessee).lives(),
             place: places::place(place),
         }
     }
 
+    fn entries(&self) -> impl Iterator<Item = (Entry, [u64; WORDS], LeaseInfo)> {
+        let (now, tick) = (self.clock.ticks(), self.clock.nanoseconds_per_tick());
+        self.terms.all().filter_map(move |(slot, term)| {
+            let (number, words) = term.look()?;
+            Some((Entry { slot, number }, words, self.info(&words, now, tick)))
+        })
+    }
+
     /// Those that are out now.
     pub fn all(&self) -> impl Iterator<Item = LeaseInfo> {
-        let (now, tick) = (self.clock.ticks(), self.clock.nanoseconds_per_tick());
-        self.terms.all().filter_map(move |(_, term)| Some(self.info(term.look()?, now, tick)))
+        self.entries().map(|(_, _, info)| info)
+    }
+
+    /// Strikes out those that are overdue and that nobody has any more, or, if `running`, whoever has them. `take_back` is
+    /// told of each: `whose`, by the tenant's index, and how much.
+    pub fn reclaim<T>(
+        &self,
+        running: bool,
+        whose: impl Fn(usize) -> T,
+        mut take_back: impl FnMut(T, Amounts),
+    ) {
+        for (entry, words, info) in self.entries() {
+            if info.overdue().is_zero() || !(running || info.abandoned) {
+                continue;
+            }
+            // Before: while it stands here its tenant is there.
+            let whose = whose(words[4] as usize);
+            if self.end(entry) {
+                self.reclaimed.fetch_add(1, Ordering::Relaxed);
+                take_back(whose, Amounts::new(std::array::from_fn(|at| words[5 + at])));
+            }
+        }
+    }
+
+    /// How many have been taken back from who had forgotten them.
+    pub fn reclaimed(&self) -> u64 {
+        self.reclaimed.load(Ordering::Relaxed)
     }
 
     /// The one that is overdue for longest, and when to look again: when the next one is due.
@@ -124,7 +197,9 @@ impl Ledger {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::Ledger;
+    use super::{Ledger, Terms};
+    use crate::policy::amounts::{Amounts, Resource};
+    use crate::resources::lessee::{Lessee, Outer};
     use crate::sync::statistic::{AtomicU64, Ordering};
     use std::panic::Location;
     use std::sync::Arc;
@@ -138,7 +213,7 @@ mod tests {
         let call = Arc::new(move || _ = counted.fetch_add(1, Ordering::Relaxed));
         let ledger = Ledger::new(minute * 10, minute, call);
         assert_eq!(ledger.look(), (None, minute));
-        let begin = |lasts| ledger.begin(lasts, place).unwrap();
+        let begin = |lasts| ledger.begin(&terms(lasts, place, Lessee::NOBODY)).unwrap();
         let long = begin(None);
         assert_eq!(calls.load(Ordering::Relaxed), 0, "somebody looks before");
         let short = begin(Some(Duration::from_millis(1)));
@@ -149,13 +224,47 @@ mod tests {
         assert!(worst.overdue() > Duration::ZERO && worst.time_to_live.as_millis() == 1);
         assert_eq!((worst.place, next), (Some(place), minute));
         assert!(worst.to_string().contains("ledger.rs"), "{worst}");
-        ledger.end(short);
+        assert!(ledger.end(short) && !ledger.end(short));
         let short = begin(Some(minute / 2));
         let (worst, next) = ledger.look();
         assert!(worst.is_none() && next > minute / 4 && next <= minute / 2);
         assert_eq!(ledger.all().count(), 2);
-        ledger.end(short);
-        ledger.end(long);
+        assert!(ledger.end(short) && ledger.end(long));
         assert_eq!((ledger.all().count(), ledger.look_at(long)), (0, None));
+    }
+
+    #[test]
+    fn what_is_overdue_is_taken_back_once_and_from_whom_is_a_choice() {
+        let (place, call) = (Location::caller(), Arc::new(|| ()));
+        let ledger = Ledger::new(Duration::ZERO, Duration::from_secs(60), call);
+        let outer = Outer::leave();
+        let gone = Lessee::take_one();
+        outer.resume();
+        let there = Lessee::take_one();
+        let kept = ledger.begin(&terms(Some(Duration::from_secs(60)), place, gone)).unwrap();
+        let [forgotten, held] =
+            [gone, there].map(|lessee| ledger.begin(&terms(None, place, lessee)).unwrap());
+        std::thread::sleep(Duration::from_millis(1));
+        let mut taken = Vec::new();
+        let mut reclaim = |running| {
+            ledger.reclaim(
+                running,
+                |tenant| tenant,
+                |tenant, amounts| taken.push((tenant, amounts)),
+            );
+            taken.len()
+        };
+        assert_eq!((reclaim(false), reclaim(false)), (1, 1));
+        assert!(!ledger.end(forgotten) && ledger.look_at(held).is_some());
+        assert_eq!((reclaim(true), reclaim(true)), (2, 2));
+        assert!(!ledger.end(held) && ledger.end(kept));
+        assert_eq!(taken[0], (3, Amounts::NONE.with(Resource::Disk, 7)));
+        assert_eq!(ledger.reclaimed(), 2);
+        there.give_back_one();
+    }
+
+    fn terms(lasts: Option<Duration>, place: &'static Location<'static>, lessee: Lessee) -> Terms {
+        let amounts = Amounts::NONE.with(Resource::Disk, 7);
+        Terms { lasts, place, lessee, tenant: 3, amounts }
     }
 }

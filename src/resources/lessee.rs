@@ -51,6 +51,15 @@ impl Lessee {
         CURRENT.get()
     }
 
+    /// To be written down.
+    pub fn into_word(self) -> u64 {
+        self.0
+    }
+
+    pub fn from_word(word: u64) -> Self {
+        Self(word)
+    }
+
     #[inline(always)]
     pub fn is_nobody(self) -> bool {
         self == Self::NOBODY

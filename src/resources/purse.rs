@@ -37,9 +37,9 @@ impl Purse {
         })
     }
 
-    /// The lease that is overdue for longest, and when to look again.
+    /// Takes back what is overdue and forgotten; the lease that is overdue for longest, and when to look again.
     pub fn look(&self) -> (Option<LeaseInfo>, Duration) {
-        self.budget.get().map_or((None, Duration::MAX), |budget| budget.ledger.look())
+        self.budget.get().map_or((None, Duration::MAX), |budget| budget.audit())
     }
 
     /// The machine has so much of it now. Nothing happens if nobody has asked for a budget yet.

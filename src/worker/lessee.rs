@@ -20,7 +20,9 @@ impl Local {
 
         impl Drop for Resume<'_> {
             fn drop(&mut self) {
-                self.1.take().map(Outer::resume);
+                if let Some(outer) = self.1.take() {
+                    outer.resume();
+                }
                 self.0.mind_leases();
             }
         }
