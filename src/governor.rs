@@ -162,7 +162,10 @@ impl Governor {
         let next = self.due.iter().map(|due| due.at).min().unwrap_or(Duration::MAX);
         let next = if asked { next.min(self.checks.at) } else { next };
         let Some(pool) = pool else { return next };
-        let (overdue, leases) = pool.purse.look();
+        let audit = pool.purse.audit();
+        let leases = audit.as_ref().map_or(Duration::MAX, |audit| audit.next);
+        let overdue = audit.as_ref().and_then(|audit| audit.overdue);
+        audit.into_iter().flat_map(|audit| audit.calls).for_each(|call| self.hooks.post(call));
         let next = next.min(now.saturating_add(leases));
         if overdue.is_some() && self.known.overdue.is_none() {
             // It is news.

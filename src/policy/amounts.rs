@@ -129,7 +129,6 @@ impl Amounts {
         self.some().all(|(resource, amount)| amount <= free.of(resource))
     }
 
-    #[cfg(test)]
     pub fn plus(self, other: Self) -> Self {
         self.each(|resource, amount| amount.saturating_add(other.of(resource)))
     }

@@ -109,6 +109,12 @@ impl Fairness {
         wanted.map(|resource| 1 << resource as u32).sum()
     }
 
+    /// What all who wait want.
+    pub fn all_wanted(&self) -> Amounts {
+        let all = self.waiting.iter().flatten().map(|waiting| waiting.wants);
+        all.fold(Amounts::NONE, Amounts::plus)
+    }
+
     /// Takes out who is next, if anybody can be.
     pub fn next(
         &mut self,

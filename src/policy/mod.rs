@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod alert_rules;
 pub mod amounts;
+pub mod elastic;
 pub mod fairness;
 pub mod health;
 pub mod hill_climb;

@@ -1,14 +1,14 @@
 //! How a lease is come by: at once, by a thread that waits, or by a future.
 
-use crate::resources::budget::{Asked, Budget, Grant};
-use crate::resources::lease::Lease;
+use crate::resources::budget::Budget;
+use crate::resources::grant::{Asked, Grant};
+use crate::resources::lease::{Lease, Term};
 use crate::resources::lessee::Lessee;
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::waiter::{Expects, Notice};
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,7 +17,7 @@ use std::time::Duration;
 #[track_caller]
 pub fn try_acquire(budget: &Arc<Budget>, request: &Request) -> Result<Lease, Refusal> {
     let grant = budget.try_take(request)?;
-    let term = (request.time_to_live, Location::caller());
+    let term = Term::of(request);
     Ok(Lease::new(budget, grant, Lessee::take_one(), term))
 }
 
@@ -30,7 +30,7 @@ pub fn acquire(
     expects: impl FnOnce() -> Option<Expects>,
     blocking: impl FnOnce(&dyn Fn() -> bool) -> Option<bool>,
 ) -> Result<Lease, Refusal> {
-    let term = (request.time_to_live, Location::caller());
+    let term = Term::of(request);
     let grant = match budget.ask(request, Lessee::current().has_any(), expects)? {
         Asked::Granted(grant) => grant,
         Asked::Waits(ticket) => match blocking(&|| ticket.waiter.wait(timeout)) {
@@ -46,7 +46,7 @@ pub fn acquire(
 pub struct Entry {
     budget: Arc<Budget>,
     grant: Grant,
-    term: (Option<Duration>, &'static Location<'static>),
+    term: Term,
 }
 
 impl Entry {
@@ -63,7 +63,7 @@ pub fn enter(
     request: &Request,
     start: impl FnOnce(Entry) + Send + 'static,
 ) -> Result<(), Refusal> {
-    let term = (request.time_to_live, Location::caller());
+    let term = Term::of(request);
     let entry = |grant| Entry { budget: Arc::clone(budget), grant, term };
     match budget.ask(request, false, || None)? {
         Asked::Granted(grant) => start(entry(grant)),
@@ -81,14 +81,14 @@ pub fn enter(
 pub struct Acquire {
     budget: Arc<Budget>,
     asked: Option<Asked>,
-    term: (Option<Duration>, &'static Location<'static>),
+    term: Term,
 }
 
 impl Acquire {
     #[track_caller]
     pub(crate) fn new(budget: &Arc<Budget>, request: &Request) -> Result<Self, Refusal> {
         let asked = Some(budget.ask(request, false, || None)?);
-        let term = (request.time_to_live, Location::caller());
+        let term = Term::of(request);
         Ok(Self { budget: Arc::clone(budget), asked, term })
     }
 }

@@ -7,7 +7,9 @@ use crate::policy::amounts::{Amounts, MOST, Means, Resource};
 use crate::policy::fairness::{Fairness, Waiting};
 use crate::primitive::account::{Account, Attempt};
 use crate::resources::config::BudgetConfig;
-use crate::resources::ledger::{LeaseInfo, Ledger};
+use crate::resources::elastic::Elastics;
+use crate::resources::grant::{Asked, Grant, Ticket};
+use crate::resources::ledger::Ledger;
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
@@ -17,7 +19,6 @@ use crate::sync::statistic::{AtomicU64, Ordering};
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 const RESOURCES: usize = Resource::ALL.len();
 
@@ -31,17 +32,18 @@ pub struct Budget {
     /// Of all who name none.
     anybody: Tenant,
     pub ledger: Ledger,
-    reclaim_running: bool,
+    pub(super) reclaim_running: bool,
+    pub(super) elastics: Elastics,
     /// Tells its tenants from others'.
     id: Arc<()>,
 }
 
-struct Queue {
-    fairness: Fairness,
+pub(super) struct Queue {
+    pub fairness: Fairness,
     /// By ticket.
-    waiters: HashMap<u64, Arc<Waiter>>,
+    pub waiters: HashMap<u64, Arc<Waiter>>,
     tickets: u64,
-    tenants: Vec<Tenant>,
+    pub tenants: Vec<Tenant>,
     /// Whether a total was given, so that it doesn't follow the machine.
     given: [bool; RESOURCES],
 }
@@ -80,11 +82,12 @@ impl Budget {
             anybody,
             ledger: Ledger::new(config.time_to_live, config.checks, call),
             reclaim_running: config.reclaim_running,
+            elastics: Elastics::default(),
             id,
         })
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
         // Nothing of a user's is called while it is held.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,18 +170,7 @@ impl Budget {
         if !amounts.fits(&self.unused.read()) {
             return Err(Refusal::Busy);
         }
-        match self.account.try_take(amounts.all()) {
-            Attempt::Taken => {
-                tenant.take(amounts);
-                self.unused.granted(amounts);
-                Ok(Grant { tenant, amounts })
-            }
-            Attempt::Refused => Err(Refusal::Busy),
-            Attempt::Returned => {
-                self.serve(self.queue());
-                Err(Refusal::Busy)
-            }
-        }
+        if self.book(&tenant, amounts) { Ok(Grant { tenant, amounts }) } else { Err(Refusal::Busy) }
     }
 
     /// As [`try_take`](Self::try_take), but waits in the queue if it has to, unless the one who asks `holds` a lease.
@@ -200,17 +192,24 @@ impl Budget {
         queue.fairness.join(Waiting::new(ticket, tenant.index(), request.priority, amounts));
         queue.waiters.insert(ticket, Arc::clone(&waiter));
         let grant = Grant { tenant, amounts };
-        let ticket = Ticket { budget: Arc::clone(self), waiter, ticket, grant };
+        let ticket = Ticket::new(self, waiter, ticket, grant);
         self.serve(queue);
+        self.call_for_elastics();
         Ok(Asked::Waits(ticket))
     }
 
-    /// Takes back what is overdue and forgotten. Returns the lease that is overdue for longest of the others, and when to look again.
-    pub fn audit(&self) -> (Option<LeaseInfo>, Duration) {
-        let whose = |tenant: usize| self.queue().tenants[tenant].clone();
-        let take_back = |tenant: Tenant, amounts| self.give_back(&tenant, amounts);
-        self.ledger.reclaim(self.reclaim_running, whose, take_back);
-        self.ledger.look()
+    /// Takes some more for a lease. Returns whether there was enough, and nobody waits for any of it.
+    pub(super) fn book(&self, tenant: &Tenant, amounts: Amounts) -> bool {
+        match self.account.try_take(amounts.all()) {
+            Attempt::Taken => {
+                tenant.take(amounts);
+                self.unused.granted(amounts);
+                return true;
+            }
+            Attempt::Refused => {}
+            Attempt::Returned => self.serve(self.queue()),
+        }
+        false
     }
 
     pub(super) fn give_back(&self, tenant: &Tenant, amounts: Amounts) {
@@ -219,10 +218,11 @@ impl Budget {
         if self.account.give(amounts.all()) {
             self.serve(self.queue());
         }
+        self.call_for_elastics();
     }
 
     /// Gives what is free to those who are next.
-    fn serve(&self, mut queue: MutexGuard<'_, Queue>) {
+    pub(super) fn serve(&self, mut queue: MutexGuard<'_, Queue>) {
         let Queue { fairness, waiters, tenants, .. } = &mut *queue;
         let total = self.total();
         self.account.want(fairness.wanted());
@@ -249,49 +249,4 @@ impl Budget {
 /// By somebody who knows: nothing is measured.
 fn given(total: u64) -> Means {
     Means { total: total.min(MOST), free: UNMEASURED }
-}
-
-/// What has been taken, and in whose name. Not given back by itself.
-#[derive(Clone)]
-pub struct Grant {
-    pub tenant: Tenant,
-    pub amounts: Amounts,
-}
-
-pub enum Asked {
-    Granted(Grant),
-    Waits(Ticket),
-}
-
-/// A place in the queue. On drop it waits no more, and gives back what it was granted meanwhile.
-pub struct Ticket {
-    budget: Arc<Budget>,
-    pub waiter: Arc<Waiter>,
-    ticket: u64,
-    grant: Grant,
-}
-
-impl Ticket {
-    /// What it waited for, once that has been granted.
-    pub fn into_grant(self) -> Grant {
-        assert!(self.waiter.take(), "filch: a lease that was not granted");
-        self.grant.clone()
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let Grant { tenant, amounts } = &self.grant;
-        let mut queue = self.budget.queue();
-        if queue.waiters.remove(&self.ticket).is_some() {
-            queue.fairness.leave(tenant.index(), self.ticket);
-            // Others may have been waiting behind it.
-            self.budget.serve(queue);
-            return;
-        }
-        drop(queue);
-        if self.waiter.take() {
-            self.budget.give_back(tenant, *amounts);
-        }
-    }
 }

@@ -1,21 +1,42 @@
 //! A lease: a part of a budget, for as long as somebody has it.
 
 use crate::policy::amounts::{Amounts, Resource};
-use crate::resources::budget::{Budget, Grant};
+use crate::resources::budget::Budget;
+use crate::resources::elastic::Elastic;
+use crate::resources::grant::Grant;
 use crate::resources::ledger::{Entry, Terms};
 use crate::resources::lessee::Lessee;
+use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// What is said of it when it is asked for, and where.
+#[derive(Clone, Copy)]
+pub struct Term {
+    lasts: Option<Duration>,
+    place: &'static Location<'static>,
+    most: Amounts,
+}
+
+impl Term {
+    #[track_caller]
+    pub(super) fn of(request: &Request) -> Self {
+        let place = Location::caller();
+        Self { lasts: request.time_to_live, place, most: request.most }
+    }
+}
+
 /// A part of a pool's budget: see [`ThreadPool::acquire`](crate::ThreadPool::acquire). On drop it is given back.
 #[must_use = "dropped, it is given back"]
 pub struct Lease {
     budget: Arc<Budget>,
     tenant: Tenant,
+    /// Of an elastic lease: of its least.
     terms: Terms,
+    elastic: Option<Arc<Elastic>>,
     /// In the ledger; none if there are too many leases for anybody to watch.
     entry: Mutex<Option<Entry>>,
 }
@@ -26,16 +47,45 @@ impl Lease {
         budget: &Arc<Budget>,
         Grant { tenant, amounts }: Grant,
         lessee: Lessee,
-        (lasts, place): (Option<Duration>, &'static Location<'static>),
+        Term { lasts, place, most }: Term,
     ) -> Self {
         let terms = Terms { lasts, place, lessee, tenant: tenant.index(), amounts };
-        let entry = Mutex::new(budget.ledger.begin(&terms));
-        Self { budget: Arc::clone(budget), tenant, terms, entry }
+        let entry = budget.ledger.begin(&terms);
+        let stretches = most.some().any(|(resource, most)| most > amounts.of(resource));
+        let elastic = stretches.then(|| budget.stretch(&tenant, amounts, most, entry));
+        let entry = Mutex::new(entry);
+        Self { budget: Arc::clone(budget), tenant, terms, elastic, entry }
     }
 
-    /// How much it is of this resource, in its [unit](Resource::unit).
+    /// How much is booked for it of this resource, in its [unit](Resource::unit): what it has been granted, and of an
+    /// elastic lease what has not been [settled](Self::settle).
     pub fn amount(&self, resource: Resource) -> u64 {
-        self.terms.amounts.of(resource)
+        let least = self.terms.amounts.of(resource);
+        self.elastic.as_ref().map_or(least, |elastic| elastic.booked(resource))
+    }
+
+    /// How much of this resource it is for now. That of an elastic lease ([`Request::up_to`](crate::Request::up_to)) becomes less when
+    /// others want it, and more when nobody does. Whoever holds it follows as soon as that can be, and says so by
+    /// [`settle`](Self::settle): others get nothing of it before.
+    pub fn granted(&self, resource: Resource) -> u64 {
+        let least = self.terms.amounts.of(resource);
+        self.elastic.as_ref().map_or(least, |elastic| elastic.granted(resource))
+    }
+
+    /// Says that no more is in use than has been [granted](Self::granted) by now.
+    pub fn settle(&self) {
+        if let Some(elastic) = &self.elastic {
+            self.budget.give_back(&self.tenant, elastic.settle());
+        }
+    }
+
+    /// Has `tell` called, on a thread of the pool's own for such things, when an elastic lease has been granted more or less
+    /// of a resource: of which, and how much from now on. In place of the one before. It must not take long: see
+    /// [`on_alert`](crate::ThreadPoolBuilder::on_alert). It may come after another change, or the lease's end.
+    pub fn on_change(&self, tell: impl Fn(Resource, u64) + Send + Sync + 'static) {
+        if let Some(elastic) = &self.elastic {
+            elastic.tell(Arc::new(tell));
+        }
     }
 
     /// Whose it is.
@@ -58,6 +108,7 @@ impl Lease {
             Some(old) if !self.budget.ledger.end(old) => return false,
             _ => *entry = self.budget.ledger.begin(&self.terms),
         }
+        self.elastic.iter().for_each(|elastic| elastic.enter(*entry));
         true
     }
 
@@ -68,15 +119,22 @@ impl Lease {
     /// Gives it back.
     pub fn release(self) {}
 
-    /// Keeps this much of a resource, and gives the rest back; all stays if that is more.
+    /// Keeps this much of a resource, and gives the rest back; all stays if that is more. An elastic lease doesn't grow
+    /// beyond it any more.
     pub fn shrink_to(&mut self, resource: Resource, amount: u64) {
-        let rest = self.amount(resource).saturating_sub(amount);
-        let rest = Amounts::NONE.with(resource, rest);
-        if self.strike_out() {
-            self.terms.amounts = self.terms.amounts.minus(rest);
-            self.entry = Mutex::new(self.budget.ledger.begin(&self.terms));
-            self.budget.give_back(&self.tenant, rest);
+        let rest = self.terms.amounts.of(resource).saturating_sub(amount);
+        let mut rest = Amounts::NONE.with(resource, rest);
+        if !self.strike_out() {
+            return;
         }
+        self.terms.amounts = self.terms.amounts.minus(rest);
+        let entry = self.budget.ledger.begin(&self.terms);
+        self.entry = Mutex::new(entry);
+        if let Some(elastic) = &self.elastic {
+            elastic.enter(entry);
+            rest = rest.plus(elastic.limit(resource, amount));
+        }
+        self.budget.give_back(&self.tenant, rest);
     }
 
     /// Whether it is ours to give back: nobody has taken it back.
@@ -89,17 +147,22 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.terms.lessee.give_back_one();
+        let mut rest = self.elastic.as_ref().map_or(Amounts::NONE, |elastic| elastic.end());
         if self.strike_out() {
-            self.budget.give_back(&self.tenant, self.terms.amounts);
+            rest = rest.plus(self.terms.amounts);
         }
+        self.budget.give_back(&self.tenant, rest);
     }
 }
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = f.debug_struct("Lease");
-        for (resource, amount) in self.terms.amounts.some() {
-            text.field(&format!("{resource:?}"), &amount);
+        for resource in Resource::ALL {
+            let amount = self.amount(resource);
+            if amount > 0 {
+                text.field(&format!("{resource:?}"), &amount);
+            }
         }
         text.finish()
     }

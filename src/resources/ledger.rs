@@ -106,9 +106,14 @@ impl Ledger {
         amounts.copy_from_slice(terms.amounts.all());
         let number = self.terms.get(slot).begin(words);
         if lasts < self.planned.load(Ordering::Relaxed) {
-            (self.call)();
+            self.call();
         }
         Some(Entry { slot, number })
+    }
+
+    /// Has somebody look at once.
+    pub fn call(&self) {
+        (self.call)();
     }
 
     /// Strikes it out. False: somebody has done so.

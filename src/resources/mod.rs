@@ -1,8 +1,11 @@
 //! Floor 5: what a pool's tasks share: budgets of it, leases of those, and who gets them.
 
 pub mod acquire;
+mod audit;
 pub mod budget;
 pub mod config;
+mod elastic;
+mod grant;
 pub mod lease;
 pub mod ledger;
 pub mod lessee;

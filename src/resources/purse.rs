@@ -1,12 +1,11 @@
 //! A pool's budget, which is made when somebody asks for it first: the machine is read for that.
 
 use crate::policy::amounts::{Means, Resource};
+use crate::resources::audit::Audit;
 use crate::resources::budget::Budget;
 use crate::resources::config::BudgetConfig;
-use crate::resources::ledger::LeaseInfo;
 use crate::telemetry::unavailable::Fact;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 /// What the machine has of a resource.
 pub type Look = dyn Fn(Resource) -> Fact<Means> + Send + Sync;
@@ -37,9 +36,9 @@ impl Purse {
         })
     }
 
-    /// Takes back what is overdue and forgotten; the lease that is overdue for longest, and when to look again.
-    pub fn look(&self) -> (Option<LeaseInfo>, Duration) {
-        self.budget.get().map_or((None, Duration::MAX), |budget| budget.audit())
+    /// See [`Budget::audit`]. None if nobody has asked for a budget yet.
+    pub fn audit(&self) -> Option<Audit> {
+        self.budget.get().map(|budget| budget.audit())
     }
 
     /// The machine has so much of it now. Nothing happens if nobody has asked for a budget yet.

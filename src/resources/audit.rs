@@ -1,0 +1,57 @@
+//! A look at all leases, by the governor: what is overdue, what is to be taken back, and what stretches or shrinks.
+
+use crate::policy::amounts::Amounts;
+use crate::resources::budget::Budget;
+use crate::resources::elastic::{Call, Elastic};
+use crate::resources::ledger::{Entry, LeaseInfo};
+use crate::resources::tenant::Tenant;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What came of a look at all leases.
+pub struct Audit {
+    /// The one that is overdue for longest.
+    pub overdue: Option<LeaseInfo>,
+    /// When to look again.
+    pub next: Duration,
+    /// What holders of elastic leases are to be told.
+    pub calls: Vec<Call>,
+}
+
+impl Budget {
+    /// Takes back what is overdue and forgotten, and stretches what is elastic, or has it shrink.
+    pub fn audit(&self) -> Audit {
+        let whose = |tenant: usize| self.queue().tenants[tenant].clone();
+        let take_back = |tenant: Tenant, amounts| self.give_back(&tenant, amounts);
+        self.ledger.reclaim(self.reclaim_running, whose, take_back);
+        let calls = if self.elastics.are_none() {
+            Vec::new()
+        } else {
+            let wanted = self.queue().fairness.all_wanted();
+            self.elastics.adjust(self, wanted)
+        };
+        let (overdue, next) = self.ledger.look();
+        Audit { overdue, next, calls }
+    }
+
+    /// An elastic lease of this tenant.
+    pub(super) fn stretch(
+        &self,
+        tenant: &Tenant,
+        least: Amounts,
+        most: Amounts,
+        entry: Option<Entry>,
+    ) -> Arc<Elastic> {
+        let elastic = Elastic::new(tenant, least, most, entry);
+        self.elastics.add(&elastic);
+        self.ledger.call();
+        elastic
+    }
+
+    /// Somebody waits who didn't, or something is free that wasn't.
+    pub(super) fn call_for_elastics(&self) {
+        if !self.elastics.are_none() {
+            self.ledger.call();
+        }
+    }
+}
