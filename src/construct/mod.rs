@@ -14,5 +14,6 @@ pub mod scope_core;
 pub mod scope_fifo;
 pub mod spawn;
 mod spawn_with;
+mod take;
 pub mod task;
 pub mod this_thread;

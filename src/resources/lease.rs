@@ -6,12 +6,13 @@ use crate::resources::elastic::Elastic;
 use crate::resources::grant::Grant;
 use crate::resources::ledger::{Entry, Terms};
 use crate::resources::lessee::Lessee;
+use crate::resources::meter::Meter;
 use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is said of it when it is asked for, and where.
 #[derive(Clone, Copy)]
@@ -39,6 +40,8 @@ pub struct Lease {
     elastic: Option<Arc<Elastic>>,
     /// In the ledger; none if there are too many leases for anybody to watch.
     entry: Mutex<Option<Entry>>,
+    /// Of the network and of disks.
+    meters: Mutex<[Meter; 2]>,
 }
 
 impl Lease {
@@ -54,7 +57,7 @@ impl Lease {
         let stretches = most.some().any(|(resource, most)| most > amounts.of(resource));
         let elastic = stretches.then(|| budget.stretch(&tenant, amounts, most, entry));
         let entry = Mutex::new(entry);
-        Self { budget: Arc::clone(budget), tenant, terms, elastic, entry }
+        Self { budget: Arc::clone(budget), tenant, terms, elastic, entry, meters: Mutex::default() }
     }
 
     /// How much is booked for it of this resource, in its [unit](Resource::unit): what it has been granted, and of an
@@ -70,6 +73,14 @@ impl Lease {
     pub fn granted(&self, resource: Resource) -> u64 {
         let least = self.terms.amounts.of(resource);
         self.elastic.as_ref().map_or(least, |elastic| elastic.granted(resource))
+    }
+
+    /// Takes so many bytes of what it is for of a rate, if it is for any. Returns when they may be used.
+    pub(crate) fn take_at(&self, resource: Resource, now: Instant, bytes: u64) -> Option<Instant> {
+        let rate = Some(self.granted(resource)).filter(|&rate| rate > 0)?;
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        let meter = &mut meters[usize::from(resource == Resource::Io)];
+        Some(meter.take(now, bytes, rate))
     }
 
     /// Says that no more is in use than has been [granted](Self::granted) by now.

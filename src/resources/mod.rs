@@ -9,6 +9,7 @@ mod grant;
 pub mod lease;
 pub mod ledger;
 pub mod lessee;
+mod meter;
 mod places;
 pub mod purse;
 pub mod refusal;
