@@ -138,13 +138,15 @@ mod worker;
 pub use construct::acquire::{acquire, try_acquire};
 pub use construct::blocking::blocking;
 pub use construct::broadcast::{BroadcastContext, broadcast, spawn_broadcast};
+pub use construct::cancel::CancelToken;
 pub use construct::handle::{JoinHandle, spawn_handle, try_spawn_handle};
 pub use construct::join::{FnContext, join, join_context};
 pub use construct::labelled::{TaskBuilder, spawn_named};
 pub use construct::scope::{Scope, in_place_scope, scope};
+pub use construct::scope_builder::ScopeBuilder;
 pub use construct::scope_fifo::{ScopeFifo, in_place_scope_fifo, scope_fifo};
 pub use construct::spawn::{Rejected, spawn, spawn_fifo};
-pub use construct::task::Cancelled;
+pub use construct::task::{Cancelled, Expired};
 pub use construct::this_thread::{
     Yield, current_num_threads, current_thread_has_pending_tasks, current_thread_index,
     max_thread_index, yield_local, yield_now,
