@@ -60,6 +60,13 @@
 //!
 //! A lock that such work takes must not be held across the wait in question.
 //!
+//! # Cancellation and deadlines
+//!
+//! Every task that was accepted runs, unless it is said that it need not: by [`JoinHandle::cancel`], a
+//! [`CancelToken`] or a deadline ([`TaskBuilder`]), or [`Scope::cancel`]. A task that has not begun is then dropped
+//! instead, and counted; one that runs goes on, and may ask. Tokens are a tree: a scope that is made by
+//! [`ScopeBuilder`] can be cancelled with what it is a part of, or by its first panic.
+//!
 //! # Blocking
 //!
 //! A worker that sleeps in a wait gives up its seat, and a *spare* takes it if there is work; so
@@ -111,8 +118,8 @@
 //!
 //! # The end
 //!
-//! Every accepted task runs. Dropping a pool waits for that and joins the threads, as does
-//! [`ThreadPool::shutdown`]; [`ThreadPool::detach`] lets the rest finish alone. The global
+//! Every accepted task runs, or is dropped if it is cancelled or too late. Dropping a pool waits for that and
+//! joins the threads, as does [`ThreadPool::shutdown`]; [`ThreadPool::detach`] lets the rest finish alone. The global
 //! pool ends with [`shutdown_global`]; without that call, its unfinished tasks end with the
 //! process, as those of any thread that `main` doesn't wait for.
 

@@ -132,18 +132,17 @@ impl<'p> TaskBuilder<'p> {
     where
         F: FnOnce() + Send + 'static,
     {
-        let into_job = |shared: &Shared, task, local: Option<&Local>| {
-            let Some(limits) = Limits::new(self.token, self.deadline) else {
-                return detached(shared, local, self.label, task);
-            };
-            let work = |local: &Local, noted| {
-                // No handle wants to know.
-                drop(limits.begin(&local.shared, || local.run_noted(noted, task)));
-            };
-            detached_work(shared, local, self.label, work)
-        };
         accepted(self.in_pool(|shared| {
-            push_detached(shared, task, |task, local| into_job(shared, task, local), push_own)
+            let into_job = |task: F, local: Option<&Local>| {
+                let Some(limits) = Limits::new(self.token, self.deadline) else {
+                    return detached(shared, local, self.label, task);
+                };
+                detached_work(shared, local, self.label, move |local, noted| {
+                    // No handle wants to know.
+                    drop(limits.begin(&local.shared, || local.run_noted(noted, task)));
+                })
+            };
+            push_detached(shared, task, into_job, push_own)
         }));
     }
 
