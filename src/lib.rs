@@ -60,6 +60,13 @@
 //!
 //! A lock that such work takes must not be held across the wait in question.
 //!
+//! # Cancellation and deadlines
+//!
+//! Every task that was accepted runs, unless it is said that it need not: by [`JoinHandle::cancel`], a
+//! [`CancelToken`] or a deadline ([`TaskBuilder`]), or [`Scope::cancel`]. A task that has not begun is then dropped
+//! instead, and counted; one that runs goes on, and may ask. Tokens are a tree: a scope that is made by
+//! [`ScopeBuilder`] can be cancelled with what it is a part of, or by its first panic.
+//!
 //! # Blocking
 //!
 //! A worker that sleeps in a wait gives up its seat, and a *spare* takes it if there is work; so
@@ -111,8 +118,8 @@
 //!
 //! # The end
 //!
-//! Every accepted task runs. Dropping a pool waits for that and joins the threads, as does
-//! [`ThreadPool::shutdown`]; [`ThreadPool::detach`] lets the rest finish alone. The global
+//! Every accepted task runs, or is dropped if it is cancelled or too late. Dropping a pool waits for that and
+//! joins the threads, as does [`ThreadPool::shutdown`]; [`ThreadPool::detach`] lets the rest finish alone. The global
 //! pool ends with [`shutdown_global`]; without that call, its unfinished tasks end with the
 //! process, as those of any thread that `main` doesn't wait for.
 
@@ -138,13 +145,15 @@ mod worker;
 pub use construct::acquire::{acquire, try_acquire};
 pub use construct::blocking::blocking;
 pub use construct::broadcast::{BroadcastContext, broadcast, spawn_broadcast};
+pub use construct::cancel::CancelToken;
 pub use construct::handle::{JoinHandle, spawn_handle, try_spawn_handle};
 pub use construct::join::{FnContext, join, join_context};
 pub use construct::labelled::{TaskBuilder, spawn_named};
 pub use construct::scope::{Scope, in_place_scope, scope};
+pub use construct::scope_builder::ScopeBuilder;
 pub use construct::scope_fifo::{ScopeFifo, in_place_scope_fifo, scope_fifo};
 pub use construct::spawn::{Rejected, spawn, spawn_fifo};
-pub use construct::task::Cancelled;
+pub use construct::task::{Cancelled, Expired};
 pub use construct::this_thread::{
     Yield, current_num_threads, current_thread_has_pending_tasks, current_thread_index,
     max_thread_index, yield_local, yield_now,

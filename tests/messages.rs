@@ -83,7 +83,7 @@ fn panics_here<R>(verb: impl FnOnce() -> R) {
 #[test]
 fn a_verb_that_comes_too_late_panics_at_the_line_of_its_caller() {
     child_succeeds("a_verb_that_comes_too_late_panics_at_the_line_of_its_caller", &[], || {
-        let pool = pool(1);
+        let (pool, token) = (pool(1), filch::CancelToken::new());
         pool.shutdown().unwrap();
         panics_here(|| pool.install(|| ()));
         panics_here(|| pool.join(|| (), || ()));
@@ -94,6 +94,15 @@ fn a_verb_that_comes_too_late_panics_at_the_line_of_its_caller() {
         panics_here(|| pool.spawn_broadcast(|_| ()));
         panics_here(|| pool.scope(|_| ()));
         panics_here(|| pool.scope_fifo(|_| ()));
+        let scope = filch::ScopeBuilder::new().pool(&pool);
+        panics_here(|| scope.scope(|_| ()));
+        panics_here(|| scope.scope_fifo(|_| ()));
+        let task = filch::TaskBuilder::new().pool(&pool);
+        panics_here(|| task.spawn(|| ()));
+        panics_here(|| task.spawn_handle(|| ()).is_finished());
+        let task = task.token(&token);
+        panics_here(|| task.spawn_fifo(|| ()));
+        panics_here(|| task.try_spawn_handle(|| Ok::<_, ()>(())).is_finished());
         panics_here(|| pool.in_place_scope(|scope| scope.spawn(|_| ())));
         panics_here(|| pool.in_place_scope(|scope| scope.spawn_broadcast(|_, _| ())));
         panics_here(|| pool.in_place_scope_fifo(|scope| scope.spawn_fifo(|_| ())));
@@ -122,6 +131,9 @@ fn a_verb_that_can_not_build_the_global_pool_panics_at_the_line_of_its_caller() 
     let test = "a_verb_that_can_not_build_the_global_pool_panics_at_the_line_of_its_caller";
     child_succeeds(test, &[("FILCH_NUM_THREADS", "many")], || {
         free_verbs_panic_here();
+        panics_here(|| filch::ScopeBuilder::new().scope(|_| ()));
+        panics_here(|| filch::ScopeBuilder::new().in_place_scope(|_| ()));
+        panics_here(|| filch::ScopeBuilder::new().in_place_scope_fifo(|_| ()));
         panics_here(|| filch::in_place_scope(|_| ()));
         panics_here(|| filch::in_place_scope_fifo(|_| ()));
         panics_here(|| filch::current_num_threads());

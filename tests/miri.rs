@@ -12,6 +12,14 @@ fn pool(workers: usize) -> ThreadPool {
     ThreadPoolBuilder::new().num_threads(workers).build().unwrap()
 }
 
+struct Guard<'c>(&'c AtomicUsize);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 fn fib(n: u64) -> u64 {
     if n < 2 {
         return n;
@@ -87,6 +95,37 @@ fn handles_are_joined_cancelled_and_dropped() {
             assert_eq!(handle.join().is_err(), cancelled);
         } else {
             assert_eq!(handle.join().unwrap(), i);
+        }
+    }
+}
+
+#[test]
+fn cancelled_tasks_are_dropped_while_what_they_borrow_is_there() {
+    let pool = pool(2);
+    let (grown, dropped) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    pool.in_place_scope(|scope| {
+        for i in 0..6 {
+            let guard = Guard(&dropped);
+            scope.spawn(|scope| {
+                let _guard = guard;
+                scope.spawn(|_| _ = grown.fetch_add(1, Ordering::Relaxed));
+            });
+            if i == 3 {
+                scope.cancel();
+            }
+        }
+    });
+    assert_eq!(dropped.into_inner(), 6);
+    // Each that has begun has spawned one more.
+    assert_eq!(grown.into_inner() as u64 + pool.counters().cancelled, 6);
+    let token = filch::CancelToken::new();
+    let task = filch::TaskBuilder::new().pool(&pool).token(&token);
+    let tasks: Vec<_> = (0..4).map(|i| task.spawn_handle(move || Box::new(i))).collect();
+    token.cancel();
+    for (i, task) in tasks.into_iter().enumerate() {
+        match task.join() {
+            Ok(result) => assert_eq!(*result, i),
+            Err(payload) => assert!(payload.is::<filch::Cancelled>()),
         }
     }
 }

@@ -6,7 +6,7 @@ use filch::{Monitoring, TaskBuilder, ThreadPool, ThreadPoolBuilder};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber, info_span};
@@ -114,6 +114,25 @@ fn a_span_covers_the_wait_in_the_queue() {
     assert_eq!(outcomes("queued", 1), ["ok"]);
     let wait: f64 = notes("label", "queued")[0]["queue_wait_seconds"].parse().unwrap();
     assert!(wait >= 0.9 * nap.as_secs_f64(), "{wait}");
+}
+
+#[test]
+fn the_span_of_a_task_that_never_began_names_no_worker_and_no_outcome() {
+    let pool = pool();
+    let late = TaskBuilder::new().pool(&pool).label("dropped").deadline(Instant::now());
+    late.spawn(|| unreachable!());
+    assert!(late.spawn_handle(|| unreachable!()).join().is_err());
+    pool.scope(|scope| {
+        scope.cancel();
+        scope.spawn_named("dropped", |_| unreachable!());
+    });
+    common::wait_until(|| notes("label", "dropped").len() == 3);
+    let spans = notes("label", "dropped");
+    let told = ["worker", "queue_wait_seconds", "outcome"];
+    assert!(
+        spans.iter().all(|span| told.iter().all(|field| !span.contains_key(field))),
+        "{spans:?}"
+    );
 }
 
 #[test]

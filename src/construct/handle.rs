@@ -1,10 +1,10 @@
 //! `spawn_handle`: a task that hands back its result.
 
 use crate::construct::install::call;
-use crate::construct::spawn::{Rejected, accepted, in_current_pool, push};
+use crate::construct::limits::Limits;
+use crate::construct::spawn::{Rejected, accepted, in_current_pool, push_detached, youngest_first};
 use crate::construct::task::{Completion, Task};
 use crate::pool::thread_pool::ThreadPool;
-use crate::worker::blocked::concerns_guests;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::Shared;
@@ -135,12 +135,33 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    match submission(shared, label) {
+        None => queue(shared, |_| Ok(work())),
+        Some(submission) => queue(shared, |_| Ok(timed(submission, work))),
+    }
+}
+
+/// As [`spawn_handle_in`], for a task that may not begin.
+pub fn spawn_handle_within<F, T>(
+    limits: Limits,
+    shared: &Arc<Shared>,
+    label: Option<&'static str>,
+    work: F,
+) -> result::Result<JoinHandle<T>, Rejected<()>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    match submission(shared, label) {
+        None => queue(shared, |pool| limits.begin(pool, work)),
+        Some(noted) => queue(shared, |pool| limits.begin(pool, || timed(noted, work))),
+    }
+}
+
+fn submission(shared: &Shared, label: Option<&'static str>) -> Option<Submission> {
     let current = Local::current_in(shared);
     let notable = shared.is_notable(current, label);
-    match notable.then(|| shared.submission(current, label, false)).flatten() {
-        None => queue(shared, work),
-        Some(submission) => queue(shared, move || timed(submission, work)),
-    }
+    notable.then(|| shared.submission(current, label, false)).flatten()
 }
 
 /// Runs a task, on whatever worker this is.
@@ -153,15 +174,13 @@ pub fn timed<R>(submission: Submission, work: impl FnOnce() -> R) -> R {
 
 fn queue<F, T>(shared: &Arc<Shared>, work: F) -> result::Result<JoinHandle<T>, Rejected<()>>
 where
-    F: FnOnce() -> T + Send + 'static,
+    F: FnOnce(&Shared) -> Result<T> + Send + 'static,
     T: Send + 'static,
 {
     let task = Task::new(shared, work);
     let handle = JoinHandle { task: Arc::clone(&task) as Arc<dyn Completion<T>> };
-    let push_own = |local: &Local, job| local.deques.detached.push(job);
-    let push_outside = |job| shared.injected.push(job);
     let into_job = |task: Arc<Task<_, _>>, _: Option<&Local>| task.into_job();
-    match push(shared, task, into_job, push_own, push_outside, concerns_guests) {
+    match push_detached(shared, task, into_job, youngest_first) {
         Ok(()) => Ok(handle),
         Err(_) => Err(Rejected { task: () }),
     }
@@ -181,7 +200,8 @@ impl<T> JoinHandle<T> {
     /// lock that those may want.
     ///
     /// # Errors
-    /// The payload, if the task panicked, or [`Cancelled`](crate::Cancelled).
+    /// The payload, if the task panicked, or [`Cancelled`](crate::Cancelled) or
+    /// [`Expired`](crate::Expired) if it was dropped instead of run.
     pub fn join(self) -> Result<T> {
         let (latch, pool) = (self.task.latch(), self.task.pool());
         Local::with_current(|current| match current {
@@ -208,7 +228,7 @@ impl<T> JoinHandle<T> {
 
     /// Drops the task if it hasn't started, here and now. Returns whether it did; then
     /// [`join`](Self::join) returns [`Cancelled`](crate::Cancelled). A task that has
-    /// started goes on.
+    /// started goes on. See [`TaskBuilder::token`](crate::TaskBuilder::token) for many at a time.
     ///
     /// # Panics
     /// If dropping the task's closure panics.

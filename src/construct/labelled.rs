@@ -1,10 +1,18 @@
-//! Tasks with labels, by which their latencies are told apart.
+//! Tasks with more to them than a closure: labels, by which their latencies are told apart, and limits.
 
-use crate::construct::handle::{JoinHandle, counting_errors, spawn_handle_in};
-use crate::construct::spawn::{accepted, in_current_pool, try_spawn_fifo_in, try_spawn_in};
+use crate::construct::cancel::CancelToken;
+use crate::construct::handle::{JoinHandle, counting_errors, spawn_handle_in, spawn_handle_within};
+use crate::construct::limits::Limits;
+use crate::construct::spawn::{
+    accepted, detached, detached_work, in_current_pool, oldest_first, push_detached, try_spawn_in,
+    youngest_first,
+};
+use crate::job::JobRef;
 use crate::pool::thread_pool::ThreadPool;
+use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// [`spawn`](crate::spawn()) with a label: see [`TaskBuilder::label`].
 ///
@@ -45,6 +53,8 @@ where
 pub struct TaskBuilder<'p> {
     pool: Option<&'p ThreadPool>,
     label: Option<&'static str>,
+    token: Option<&'p CancelToken>,
+    deadline: Option<Instant>,
 }
 
 impl<'p> TaskBuilder<'p> {
@@ -69,12 +79,71 @@ impl<'p> TaskBuilder<'p> {
         Self { label: Some(label), ..self }
     }
 
+    /// Not to be begun once the token has been cancelled: the worker whose turn it is to run the task
+    /// then drops it, and counts it in [`Counters::cancelled`](crate::Counters::cancelled); its handle
+    /// returns [`Cancelled`](crate::Cancelled).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+    /// let token = filch::CancelToken::new();
+    /// pool.install(|| {
+    ///     let task = filch::TaskBuilder::new().token(&token).spawn_handle(|| unreachable!());
+    ///     token.cancel(); // the only worker is busy with us
+    ///     assert!(task.join().unwrap_err().is::<filch::Cancelled>());
+    /// });
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn token(self, token: &'p CancelToken) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    /// Not to be begun from this time on: if it has come when it is the task's turn, the worker drops the
+    /// task, and counts it in [`Counters::expired`](crate::Counters::expired); its handle returns
+    /// [`Expired`](crate::Expired). A task that has begun is left alone, and nobody is told at the time
+    /// itself: who waits for the task waits until its turn. Costs a look at the clock.
+    ///
+    /// It is a time and not a duration so that all the tasks of a request can have the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let soon = Instant::now() + Duration::from_secs(60);
+    /// let task = filch::TaskBuilder::new().deadline(soon).spawn_handle(|| 6 * 7);
+    /// assert_eq!(task.join().unwrap(), 42);
+    /// ```
+    pub fn deadline(self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self }
+    }
+
     #[track_caller]
     fn in_pool<R>(&self, start: impl FnOnce(&Arc<Shared>) -> R) -> R {
         match self.pool {
             Some(pool) => start(pool.shared()),
             None => in_current_pool(start),
         }
+    }
+
+    #[track_caller]
+    fn push<F>(&self, task: F, push_own: fn(&Local, JobRef<Local>))
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        accepted(self.in_pool(|shared| {
+            let into_job = |task: F, local: Option<&Local>| {
+                let Some(limits) = Limits::new(self.token, self.deadline) else {
+                    return detached(shared, local, self.label, task);
+                };
+                detached_work(shared, local, self.label, move |local, noted| {
+                    // No handle wants to know.
+                    drop(limits.begin(&local.shared, || local.run_noted(noted, task)));
+                })
+            };
+            push_detached(shared, task, into_job, push_own)
+        }));
     }
 
     /// As [`spawn`](crate::spawn()).
@@ -86,7 +155,7 @@ impl<'p> TaskBuilder<'p> {
     where
         F: FnOnce() + Send + 'static,
     {
-        accepted(self.in_pool(|shared| try_spawn_in(shared, self.label, task)));
+        self.push(task, youngest_first);
     }
 
     /// As [`spawn_fifo`](crate::spawn_fifo).
@@ -98,7 +167,7 @@ impl<'p> TaskBuilder<'p> {
     where
         F: FnOnce() + Send + 'static,
     {
-        accepted(self.in_pool(|shared| try_spawn_fifo_in(shared, self.label, task)));
+        self.push(task, oldest_first);
     }
 
     /// As [`spawn_handle`](crate::spawn_handle).
@@ -111,7 +180,10 @@ impl<'p> TaskBuilder<'p> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        accepted(self.in_pool(|shared| spawn_handle_in(shared, self.label, task)))
+        accepted(self.in_pool(|shared| match Limits::new(self.token, self.deadline) {
+            None => spawn_handle_in(shared, self.label, task),
+            Some(limits) => spawn_handle_within(limits, shared, self.label, task),
+        }))
     }
 
     /// As [`try_spawn_handle`](crate::try_spawn_handle).

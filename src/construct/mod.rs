@@ -4,12 +4,15 @@
 pub mod acquire;
 pub mod blocking;
 pub mod broadcast;
+pub mod cancel;
 pub mod handle;
 pub mod install;
 pub mod join;
 pub mod labelled;
+mod limits;
 mod placed;
 pub mod scope;
+pub mod scope_builder;
 pub mod scope_core;
 pub mod scope_fifo;
 pub mod spawn;

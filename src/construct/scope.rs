@@ -3,8 +3,9 @@
 //! This file is `unsafe` because tasks hold a pointer to the scope.
 
 use crate::construct::broadcast::BroadcastContext;
+use crate::construct::cancel::CancelToken;
 use crate::construct::install::on_worker;
-use crate::construct::scope_core::Core;
+use crate::construct::scope_core::{CancelledBy, Core};
 use crate::construct::spawn::in_current_pool;
 use crate::job::Lent;
 use crate::pool::thread_pool::ThreadPool;
@@ -50,7 +51,7 @@ where
     OP: FnOnce(&Scope<'scope>) -> R + Send,
     R: Send,
 {
-    on_worker(|local, _| Scope::run(&local.shared, op))
+    on_worker(|local, _| Scope::run(&local.shared, CancelledBy::default(), op))
 }
 
 /// As [`scope()`], but `op` runs on this thread, wherever that is; so it needs not be `Send`.
@@ -75,7 +76,7 @@ pub fn in_place_scope<'scope, OP, R>(op: OP) -> R
 where
     OP: FnOnce(&Scope<'scope>) -> R,
 {
-    Scope::run(&current_pool(), op)
+    Scope::run(&current_pool(), CancelledBy::default(), op)
 }
 
 /// The pool of this worker, or the global one.
@@ -107,13 +108,17 @@ impl ThreadPool {
     where
         OP: FnOnce(&Scope<'scope>) -> R,
     {
-        Scope::run(self.shared(), op)
+        Scope::run(self.shared(), CancelledBy::default(), op)
     }
 }
 
 impl<'scope> Scope<'scope> {
-    fn run<R>(shared: &Arc<Shared>, op: impl FnOnce(&Self) -> R) -> R {
-        let scope = Self { core: Core::new(shared) };
+    pub(crate) fn run<R>(
+        shared: &Arc<Shared>,
+        cancelled_by: CancelledBy<'_>,
+        op: impl FnOnce(&Self) -> R,
+    ) -> R {
+        let scope = Self { core: Core::new(shared, cancelled_by) };
         scope.core.complete(|| op(&scope))
     }
 
@@ -175,11 +180,11 @@ impl<'scope> Scope<'scope> {
         let scope = Lent(self);
         self.core.spawn(
             label,
-            move || {
+            move |local, noted| {
                 let scope = scope.get();
                 // SAFETY: the scope waits for this task.
                 let scope = unsafe { &*scope };
-                scope.core.catch(|| body(scope));
+                scope.core.begin(local, noted, || body(scope));
             },
             Local::push_scoped,
         );
@@ -211,12 +216,69 @@ impl<'scope> Scope<'scope> {
         BODY: Fn(&Scope<'scope>, BroadcastContext<'_>) + Send + Sync + 'scope,
     {
         let scope = Lent(self);
-        self.core.spawn_broadcast(move |context| {
+        self.core.spawn_broadcast(move |local, context| {
             let scope = scope.get();
             // SAFETY: the scope waits for this task.
             let scope = unsafe { &*scope };
-            scope.core.catch(|| body(scope, context));
+            scope.core.begin(local, None, || body(scope, context));
         });
+    }
+
+    /// Cancels the scope: its tasks that have not begun are dropped instead of run, those that are spawned
+    /// from now on included. Each is dropped by the worker that takes it from its queue, and
+    /// counted in [`Counters::cancelled`](crate::Counters::cancelled); if its destructor panics, that is
+    /// the task's panic. Tasks that have begun go on, and may [ask](Self::is_cancelled).
+    ///
+    /// The scope waits for all of them as ever, and returns what its body does: a cancellation is no
+    /// panic. Costs an allocation if the scope has no [`token`](Self::token) yet.
+    ///
+    /// # Examples
+    ///
+    /// The first to find it stops the search:
+    ///
+    /// ```
+    /// use std::sync::OnceLock;
+    ///
+    /// let found = OnceLock::new();
+    /// filch::scope(|scope| {
+    ///     for number in 1..1000 {
+    ///         let found = &found;
+    ///         scope.spawn(move |scope| {
+    ///             if number * number == 1764 {
+    ///                 found.set(number).unwrap();
+    ///                 scope.cancel();
+    ///             }
+    ///         });
+    ///     }
+    /// });
+    /// assert_eq!(found.get(), Some(&42));
+    /// ```
+    pub fn cancel(&self) {
+        self.token().cancel();
+    }
+
+    /// Whether the scope has been cancelled, by itself or by a token that it is under
+    /// ([`ScopeBuilder::token`](crate::ScopeBuilder::token)). For tasks that run for long. Costs a load,
+    /// and one for each token up the tree.
+    pub fn is_cancelled(&self) -> bool {
+        self.core.is_cancelled()
+    }
+
+    /// The token that cancels the scope, and is cancelled when the scope is: to be handed to what has no
+    /// reference to the scope, or to be the parent of others. The first call costs an allocation if the
+    /// scope was given no parent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// filch::scope(|outer| {
+    ///     let inner = filch::ScopeBuilder::new().token(outer.token());
+    ///     outer.cancel();
+    ///     inner.scope(|inner| inner.spawn(|_| unreachable!()));
+    /// });
+    /// ```
+    pub fn token(&self) -> &CancelToken {
+        self.core.token()
     }
 }
 

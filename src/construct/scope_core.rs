@@ -1,9 +1,10 @@
-//! What both kinds of scope are made of: the count of tasks, the first panic, the wait.
+//! What both kinds of scope are made of: the count of tasks, the first panic, the token, the wait.
 //!
 //! This file is `unsafe` because tasks borrow from what outlives the scope, and point to the
 //! scope itself.
 
 use crate::construct::broadcast::{BroadcastContext, address_all};
+use crate::construct::cancel::CancelToken;
 use crate::construct::spawn::{accepted, push};
 use crate::job::{Payload, ScopeJob, ScopeJobRef};
 use crate::primitive::count_latch::CountLatch;
@@ -13,12 +14,20 @@ use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::{Job, Shared};
 use crate::worker::span;
+use crate::worker::stamp::Submission;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What a scope takes in; Sync, so that the scope is, too.
 type Body<'scope> = dyn Fn(Core<'scope>) + Send + Sync + 'scope;
+
+/// What cancels a scope, beside whoever has it or its token.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CancelledBy<'t> {
+    pub token: Option<&'t CancelToken>,
+    pub panic: bool,
+}
 
 pub struct Core<'scope> {
     shared: Arc<Shared>,
@@ -29,12 +38,16 @@ pub struct Core<'scope> {
     lessee: Named,
     /// The first panic of the body or a task.
     panic: Mutex<Option<Payload>>,
+    /// Whether that cancels the scope.
+    panic_cancels: bool,
+    /// Made when somebody wants it: most scopes are never cancelled, and pay for no allocation.
+    token: OnceLock<CancelToken>,
     /// Invariant in `'scope`: a task may hand things of that lifetime to the scope.
     lifetime: PhantomData<Body<'scope>>,
 }
 
 impl<'scope> Core<'scope> {
-    pub fn new(shared: &Arc<Shared>) -> Self {
+    pub fn new(shared: &Arc<Shared>, cancelled_by: CancelledBy<'_>) -> Self {
         Self {
             shared: Arc::clone(shared),
             owner: Local::current_in(shared).map(|local| local.index),
@@ -42,6 +55,10 @@ impl<'scope> Core<'scope> {
             latch: CountLatch::new(1),
             lessee: Named::new(Lessee::current()),
             panic: Mutex::new(None),
+            panic_cancels: cancelled_by.panic,
+            token: cancelled_by
+                .token
+                .map_or_else(OnceLock::new, |parent| OnceLock::from(parent.child())),
             lifetime: PhantomData,
         }
     }
@@ -52,6 +69,15 @@ impl<'scope> Core<'scope> {
 
     pub fn latch(&self) -> *const CountLatch {
         &self.latch
+    }
+
+    pub fn token(&self) -> &CancelToken {
+        self.token.get_or_init(CancelToken::new)
+    }
+
+    #[inline(always)]
+    pub fn is_cancelled(&self) -> bool {
+        self.token.get().is_some_and(CancelToken::is_cancelled)
     }
 
     /// Runs the body and waits for all tasks.
@@ -75,8 +101,26 @@ impl<'scope> Core<'scope> {
         }
     }
 
+    /// Runs a task, unless the scope has been cancelled.
+    #[inline(always)]
+    pub fn begin(&self, local: &Local, noted: Option<Submission>, task: impl FnOnce()) {
+        if self.is_cancelled() {
+            return self.discard(noted, task);
+        }
+        local.run_noted(noted, || self.catch(task));
+    }
+
+    /// Drops a task instead of running it.
+    #[cold]
+    #[inline(never)]
+    fn discard(&self, noted: Option<Submission>, task: impl FnOnce()) {
+        self.shared.task_cancelled();
+        // The span, too: a subscriber of `tracing` may panic.
+        self.catch(|| drop((noted, task)));
+    }
+
     /// Runs a task, and keeps its panic for the end of the scope.
-    pub fn catch(&self, task: impl FnOnce()) {
+    fn catch(&self, task: impl FnOnce()) {
         let lessee = self.lessee.get();
         let task = || if lessee.is_nobody() { task() } else { part_of(lessee, task) };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(task)) {
@@ -93,6 +137,9 @@ impl<'scope> Core<'scope> {
 
     #[cold]
     fn panicked(&self, payload: Payload) {
+        if self.panic_cancels {
+            self.token().cancel();
+        }
         let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
         if first.is_none() {
             *first = Some(payload);
@@ -105,7 +152,7 @@ impl<'scope> Core<'scope> {
         }
     }
 
-    /// Queues `work`, which [`catch`](Self::catch)es its panics, as a task of the scope.
+    /// Queues `work`, which [`begin`](Self::begin)s it, as a task of the scope.
     #[track_caller]
     pub fn spawn<W>(
         &self,
@@ -113,7 +160,7 @@ impl<'scope> Core<'scope> {
         work: W,
         push_own: impl FnOnce(&Local, ScopeJobRef<Local>),
     ) where
-        W: FnOnce() + Send + 'scope,
+        W: FnOnce(&Local, Option<Submission>) + Send + 'scope,
     {
         let into_job = |work, local: Option<&Local>| self.job(local, label, work);
         let shared = &*self.shared;
@@ -138,14 +185,14 @@ impl<'scope> Core<'scope> {
         work: W,
     ) -> ScopeJobRef<Local>
     where
-        W: FnOnce() + Send + 'scope,
+        W: FnOnce(&Local, Option<Submission>) + Send + 'scope,
     {
         if self.shared.is_notable(current, label) {
             return self.noted(current, label, work);
         }
         self.count(current);
         // SAFETY: the scope waits for it, and so does what it borrows.
-        unsafe { ScopeJob::boxed(&self.latch, move |_: &Local| work()) }
+        unsafe { ScopeJob::boxed(&self.latch, move |local: &Local| work(local, None)) }
     }
 
     /// One task more.
@@ -167,31 +214,34 @@ impl<'scope> Core<'scope> {
         work: W,
     ) -> ScopeJobRef<Local>
     where
-        W: FnOnce() + Send + 'scope,
+        W: FnOnce(&Local, Option<Submission>) + Send + 'scope,
     {
         let submission = self.shared.submission(current, label, true);
         // Not before: that may call a subscriber of `tracing`, which may panic.
         self.count(current);
         match submission {
             // SAFETY: as in `job`.
-            None => unsafe { ScopeJob::boxed(&self.latch, move |_: &Local| work()) },
+            None => unsafe { ScopeJob::boxed(&self.latch, move |local: &Local| work(local, None)) },
             // SAFETY: as above.
             Some(submission) => unsafe {
-                let timed = move |local: &Local| local.time_job(submission, work);
-                ScopeJob::boxed(&self.latch, timed)
+                let noted = move |local: &Local| work(local, Some(submission));
+                ScopeJob::boxed(&self.latch, noted)
             },
         }
     }
 
-    /// Queues `work`, which [`catch`](Self::catch)es its panics, on every worker.
+    /// Queues `work`, which [`begin`](Self::begin)s it, on every worker.
     #[track_caller]
-    pub fn spawn_broadcast(&self, work: impl Fn(BroadcastContext<'_>) + Send + Sync + 'scope) {
+    pub fn spawn_broadcast(
+        &self,
+        work: impl Fn(&Local, BroadcastContext<'_>) + Send + Sync + 'scope,
+    ) {
         let work = Arc::new(work);
         let part = |index: usize| {
             // Not to be found by digging through queues: it counts as started at once.
             self.latch.spawned(0, 1);
             let work = Arc::clone(&work);
-            let part = move |local: &Local| work(BroadcastContext::new(local, index));
+            let part = move |local: &Local| work(local, BroadcastContext::new(local, index));
             // SAFETY: as in `job`. Its share in `work` goes before it counts as done.
             unsafe { ScopeJob::boxed_started(&self.latch, part) }
         };

@@ -4,9 +4,10 @@
 //! This file is `unsafe` because tasks hold a pointer to the scope.
 
 use crate::construct::broadcast::BroadcastContext;
+use crate::construct::cancel::CancelToken;
 use crate::construct::install::on_worker;
 use crate::construct::scope::current_pool;
-use crate::construct::scope_core::Core;
+use crate::construct::scope_core::{CancelledBy, Core};
 use crate::job::Lent;
 use crate::pool::thread_pool::ThreadPool;
 use crate::queue::fifo::ScopeFifo as Queue;
@@ -51,7 +52,7 @@ where
     OP: FnOnce(&ScopeFifo<'scope>) -> R + Send,
     R: Send,
 {
-    on_worker(|local, _| ScopeFifo::run(&local.shared, op))
+    on_worker(|local, _| ScopeFifo::run(&local.shared, CancelledBy::default(), op))
 }
 
 /// As [`in_place_scope`](crate::in_place_scope), with the order of [`scope_fifo`].
@@ -71,7 +72,7 @@ pub fn in_place_scope_fifo<'scope, OP, R>(op: OP) -> R
 where
     OP: FnOnce(&ScopeFifo<'scope>) -> R,
 {
-    ScopeFifo::run(&current_pool(), op)
+    ScopeFifo::run(&current_pool(), CancelledBy::default(), op)
 }
 
 impl ThreadPool {
@@ -97,14 +98,18 @@ impl ThreadPool {
     where
         OP: FnOnce(&ScopeFifo<'scope>) -> R,
     {
-        ScopeFifo::run(self.shared(), op)
+        ScopeFifo::run(self.shared(), CancelledBy::default(), op)
     }
 }
 
 impl<'scope> ScopeFifo<'scope> {
-    fn run<R>(shared: &Arc<Shared>, op: impl FnOnce(&Self) -> R) -> R {
+    pub(crate) fn run<R>(
+        shared: &Arc<Shared>,
+        cancelled_by: CancelledBy<'_>,
+        op: impl FnOnce(&Self) -> R,
+    ) -> R {
         // Boxed, so that the queues can point to its latch before both are in place.
-        let core = Box::new(Core::new(shared));
+        let core = Box::new(Core::new(shared, cancelled_by));
         let queues = shared.regulars.iter().map(|_| Queue::new(core.latch())).collect();
         let scope = Self { queues, core };
         scope.core.complete(|| op(&scope))
@@ -151,11 +156,11 @@ impl<'scope> ScopeFifo<'scope> {
         let scope = Lent(self);
         self.core.spawn(
             label,
-            move || {
+            move |local, noted| {
                 let scope = scope.get();
                 // SAFETY: the scope waits for this task.
                 let scope = unsafe { &*scope };
-                scope.core.catch(|| body(scope));
+                scope.core.begin(local, noted, || body(scope));
             },
             |local, task| {
                 // SAFETY: the queue is in place until the scope ends, and so until the task
@@ -176,12 +181,47 @@ impl<'scope> ScopeFifo<'scope> {
         BODY: Fn(&ScopeFifo<'scope>, BroadcastContext<'_>) + Send + Sync + 'scope,
     {
         let scope = Lent(self);
-        self.core.spawn_broadcast(move |context| {
+        self.core.spawn_broadcast(move |local, context| {
             let scope = scope.get();
             // SAFETY: the scope waits for this task.
             let scope = unsafe { &*scope };
-            scope.core.catch(|| body(scope, context));
+            scope.core.begin(local, None, || body(scope, context));
         });
+    }
+
+    /// Cancels the scope; see [`Scope::cancel`](crate::Scope::cancel).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+    /// let last = std::sync::Mutex::new(0);
+    /// pool.scope_fifo(|scope| {
+    ///     for number in 1..1000 {
+    ///         let last = &last;
+    ///         scope.spawn_fifo(move |scope| {
+    ///             *last.lock().unwrap() = number;
+    ///             if number == 42 {
+    ///                 scope.cancel();
+    ///             }
+    ///         });
+    ///     }
+    /// });
+    /// assert_eq!(last.into_inner().unwrap(), 42);
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn cancel(&self) {
+        self.token().cancel();
+    }
+
+    /// Whether the scope has been cancelled; see [`Scope::is_cancelled`](crate::Scope::is_cancelled).
+    pub fn is_cancelled(&self) -> bool {
+        self.core.is_cancelled()
+    }
+
+    /// The scope's token; see [`Scope::token`](crate::Scope::token).
+    pub fn token(&self) -> &CancelToken {
+        self.core.token()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::pool::thread_pool::ThreadPool;
 use crate::worker::blocked::{Blocked, concerns_guests};
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
+use crate::worker::stamp::Submission;
 use std::fmt;
 use std::sync::Arc;
 
@@ -169,9 +170,7 @@ where
     F: FnOnce() + Send + 'static,
 {
     let into_job = |task, local: Option<&Local>| detached(shared, local, label, task);
-    let push_own = |local: &Local, job| local.deques.detached.push(job);
-    let push_outside = |job| shared.injected.push(job);
-    push(shared, task, into_job, push_own, push_outside, concerns_guests)
+    push_detached(shared, task, into_job, youngest_first)
 }
 
 pub fn try_spawn_fifo_in<F>(
@@ -183,11 +182,29 @@ where
     F: FnOnce() + Send + 'static,
 {
     let into_job = |task, local: Option<&Local>| detached(shared, local, label, task);
-    let push_own = |local: &Local, job| {
-        // SAFETY: the queue is the worker's, and the pool keeps it as long as any job.
-        let ticket = unsafe { local.remote().fifo.push(job) };
-        local.deques.detached.push(ticket);
-    };
+    push_detached(shared, task, into_job, oldest_first)
+}
+
+#[inline]
+pub fn youngest_first(local: &Local, job: JobRef<Local>) {
+    local.deques.detached.push(job);
+}
+
+#[inline]
+pub fn oldest_first(local: &Local, job: JobRef<Local>) {
+    // SAFETY: the queue is the worker's, and the pool keeps it as long as any job.
+    let ticket = unsafe { local.remote().fifo.push(job) };
+    local.deques.detached.push(ticket);
+}
+
+/// [`push`], for what no scope waits for.
+#[inline]
+pub fn push_detached<T>(
+    shared: &Shared,
+    task: T,
+    into_job: impl FnOnce(T, Option<&Local>) -> JobRef<Local>,
+    push_own: impl FnOnce(&Local, JobRef<Local>),
+) -> Result<(), Rejected<T>> {
     let push_outside = |job| shared.injected.push(job);
     push(shared, task, into_job, push_own, push_outside, concerns_guests)
 }
@@ -233,30 +250,50 @@ where
     F: FnOnce() + Send + 'static,
 {
     if shared.is_notable(current, label) {
-        return detached_and_noted(shared, current, label, task);
+        let work = |local: &Local, noted| local.run_noted(noted, task);
+        return detached_and_noted(shared, current, label, work);
     }
+    // Not by `detached_work`: that takes 3 instructions more (`scripts/instructions`).
     // SAFETY: it borrows nothing.
     unsafe { HeapJob::boxed(move |_: &Local| task()) }
+}
+
+/// As [`detached`], of work that runs its task itself, by [`run_noted`](Local::run_noted), or doesn't.
+#[inline]
+pub fn detached_work<W>(
+    shared: &Shared,
+    current: Option<&Local>,
+    label: Option<&'static str>,
+    work: W,
+) -> JobRef<Local>
+where
+    W: FnOnce(&Local, Option<Submission>) + Send + 'static,
+{
+    if shared.is_notable(current, label) {
+        return detached_and_noted(shared, current, label, work);
+    }
+    // SAFETY: it borrows nothing.
+    unsafe { HeapJob::boxed(move |local: &Local| work(local, None)) }
 }
 
 /// Apart, so that the usual case is compiled as if it were the only one.
 #[cold]
 #[inline(never)]
-fn detached_and_noted<F>(
+fn detached_and_noted<W>(
     shared: &Shared,
     current: Option<&Local>,
     label: Option<&'static str>,
-    task: F,
+    work: W,
 ) -> JobRef<Local>
 where
-    F: FnOnce() + Send + 'static,
+    W: FnOnce(&Local, Option<Submission>) + Send + 'static,
 {
     match shared.submission(current, label, false) {
         // SAFETY: it borrows nothing.
-        None => unsafe { HeapJob::boxed(move |_: &Local| task()) },
+        None => unsafe { HeapJob::boxed(move |local: &Local| work(local, None)) },
         // SAFETY: as above.
         Some(submission) => unsafe {
-            HeapJob::boxed(move |local: &Local| local.time_job(submission, task))
+            HeapJob::boxed(move |local: &Local| work(local, Some(submission)))
         },
     }
 }

@@ -40,6 +40,32 @@ impl fmt::Display for Cancelled {
 
 impl std::error::Error for Cancelled {}
 
+/// The payload that [`JoinHandle::join`](crate::JoinHandle::join) returns for a task whose
+/// [deadline](crate::TaskBuilder::deadline) had passed when its turn came.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Instant;
+///
+/// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+/// let late = filch::TaskBuilder::new().pool(&pool).deadline(Instant::now());
+/// let payload = late.spawn_handle(|| unreachable!()).join().unwrap_err();
+/// assert!(payload.is::<filch::Expired>());
+/// assert_eq!(pool.counters().expired, 1);
+/// # Ok::<(), filch::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expired;
+
+impl fmt::Display for Expired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the task's deadline had passed before it started")
+    }
+}
+
+impl std::error::Error for Expired {}
+
 /// A task, in an allocation that its handle and the queue share.
 #[repr(C)]
 pub struct Task<F, T> {
@@ -92,7 +118,7 @@ impl<F, T> Task<F, T> {
 
 impl<F, T> Completion<T> for Task<F, T>
 where
-    F: FnOnce() -> T + Send,
+    F: FnOnce(&Shared) -> Result<T> + Send,
     T: Send,
 {
     fn pool(&self) -> &Shared {
@@ -105,16 +131,17 @@ where
 
     fn run_unclaimed(&self) {
         if let Some(work) = self.claim() {
-            let result = catch_unwind(AssertUnwindSafe(work));
-            if let Err(payload) = &result {
-                self.pool.task_panicked(payload);
-            }
-            self.complete(result);
+            let result = catch_unwind(AssertUnwindSafe(|| work(&self.pool)));
+            self.complete(result.unwrap_or_else(|payload| {
+                self.pool.task_panicked(&payload);
+                Err(payload)
+            }));
         }
     }
 
     fn cancel_unclaimed(&self) -> bool {
         let Some(work) = self.claim() else { return false };
+        self.pool.task_cancelled();
         self.complete(Err(Box::new(Cancelled)));
         drop(work);
         true
@@ -131,9 +158,10 @@ where
 
 impl<F, T> Task<F, T>
 where
-    F: FnOnce() -> T + Send + 'static,
+    F: FnOnce(&Shared) -> Result<T> + Send + 'static,
     T: Send + 'static,
 {
+    /// Of work that returns an error, which is no panic, if it hasn't begun.
     pub fn new(pool: &Arc<Shared>, work: F) -> Arc<Self> {
         Arc::new(Self {
             header: Header::new(Self::run),
@@ -168,6 +196,7 @@ impl<F, T> Drop for Task<F, T> {
             let result = unsafe { &*result };
             if let Some(Err(payload)) = result
                 && !payload.is::<Cancelled>()
+                && !payload.is::<Expired>()
             {
                 self.pool.common.panics.bump_shared();
             }

@@ -106,6 +106,12 @@ counters! {
         /// `try_spawn_handle` by an error. Not calls such as `install`, nor
         /// parts of a `broadcast`, whose panics come out of the call.
         failures,
+        /// Tasks dropped before they began because they or their scope had been cancelled. They count in
+        /// `tasks`, too, once a worker has taken them from its queue.
+        cancelled,
+        /// Tasks dropped before they began because their deadline had passed when their turn came. They
+        /// count in `tasks`, too.
+        expired,
         /// Jobs taken from another worker's deque.
         steals,
         /// Times a worker moved the hidden frames of its join lane to its deque because

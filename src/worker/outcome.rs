@@ -1,7 +1,8 @@
-//! Tasks that fail, and what comes of that.
+//! Tasks that fail or don't begin, and what comes of that.
 
 use crate::job::Payload;
 use crate::sync::statistic::Ordering;
+use crate::telemetry::counters::{Count, WorkerCounters};
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use crate::worker::span;
@@ -18,6 +19,18 @@ impl Shared {
     pub fn task_failed(&self) {
         self.count_failure();
         span::failed();
+    }
+
+    /// A task of this pool is dropped, on this thread, since it is no longer wanted.
+    #[cold]
+    pub fn task_cancelled(&self) {
+        self.count(|counters| &counters.cancelled);
+    }
+
+    /// A task of this pool is dropped, on this thread, since it is too late for it.
+    #[cold]
+    pub fn task_expired(&self) {
+        self.count(|counters| &counters.expired);
     }
 
     /// Something has happened that says of workers' health.
@@ -39,9 +52,13 @@ impl Shared {
     }
 
     fn count_failure(&self) {
+        self.count(|counters| &counters.failures);
+    }
+
+    fn count(&self, count: impl FnOnce(&WorkerCounters) -> &Count) {
         match Local::current_in(self) {
-            Some(local) => local.counters().failures.bump(),
-            None => self.common.failures.bump_shared(),
+            Some(local) => count(local.counters()).bump(),
+            None => count(&self.common).bump_shared(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! | target          | level | what                                                        |
 //! |-----------------|-------|-------------------------------------------------------------|
-//! | `filch::task`   | debug | a span, `task`, from submission to end                      |
+//! | `filch::task`   | debug | a span, `task`, from submission to end; without a worker or an outcome if it never began |
 //! | `filch::task`   | error | a task panicked                                             |
 //! | `filch::worker` | debug | a worker started or stopped                                 |
 //! | `filch::worker` | info  | a spare took the seat of a worker that blocks, or gave it up |

@@ -90,8 +90,19 @@ impl Drop for Timing<'_> {
 }
 
 impl Local {
-    /// Runs a task of a job that does nothing else.
-    pub fn time_job<R>(&self, submission: Submission, task: impl FnOnce() -> R) -> R {
+    /// Runs a task of a job that does nothing else, by what was noted of it when it was submitted.
+    #[inline(always)]
+    pub fn run_noted<R>(&self, noted: Option<Submission>, task: impl FnOnce() -> R) -> R {
+        match noted {
+            None => task(),
+            Some(submission) => self.time_job(submission, task),
+        }
+    }
+
+    /// Runs a task of a job that does nothing else. Apart, so that a job which may be noted or not
+    /// is small enough to be inlined.
+    #[inline(never)]
+    fn time_job<R>(&self, submission: Submission, task: impl FnOnce() -> R) -> R {
         // Not within another, which goes on after it, nor where a guest or a start handler does.
         let chained = self.nesting.get() == 1 && self.loops.get();
         let tasks = self.counters().tasks.read();
