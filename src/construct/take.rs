@@ -3,7 +3,7 @@
 use crate::construct::blocking::blocking;
 use crate::policy::amounts::Resource;
 use crate::resources::lease::Lease;
-use std::thread;
+use crate::sync::sleep;
 use std::time::Instant;
 
 impl Lease {
@@ -37,7 +37,7 @@ impl Lease {
         if let Some(at) = times.into_iter().flatten().max()
             && at > now
         {
-            blocking(|| thread::sleep(at - now));
+            blocking(|| sleep(at - now));
         }
     }
 }

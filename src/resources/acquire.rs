@@ -1,11 +1,11 @@
 //! How a lease is come by: at once, by a thread that waits, or by a future.
 
-use crate::resources::budget::Budget;
-use crate::resources::grant::{Asked, Grant};
+use crate::resources::budget::{Budget, Grant};
 use crate::resources::lease::{Lease, Term};
 use crate::resources::lessee::Lessee;
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
+use crate::resources::ticket::Asked;
 use crate::resources::waiter::{Expects, Notice};
 use std::fmt;
 use std::future::Future;

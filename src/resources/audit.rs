@@ -1,6 +1,7 @@
 //! A look at all leases, by the governor: what is overdue, what is to be taken back, and what stretches or shrinks.
 
-use crate::policy::amounts::Amounts;
+use crate::policy::amounts::{Amounts, Resource};
+use crate::policy::elastic::{grow, shrink};
 use crate::resources::budget::Budget;
 use crate::resources::elastic::{Call, Elastic};
 use crate::resources::ledger::{Entry, LeaseInfo};
@@ -28,7 +29,7 @@ impl Budget {
             Vec::new()
         } else {
             let wanted = self.queue().fairness.all_wanted();
-            self.elastics.adjust(self, wanted)
+            adjust(self, wanted)
         };
         let (overdue, next) = self.ledger.look();
         Audit { overdue, next, calls }
@@ -54,4 +55,40 @@ impl Budget {
             self.ledger.call();
         }
     }
+}
+
+/// Shrinks all as others want something, or grows them as nobody does. `wanted`: what all want who wait.
+fn adjust(budget: &Budget, wanted: Amounts) -> Vec<Call> {
+    let there = budget.elastics.there();
+    for elastic in &there {
+        let rest = elastic.end_if(|entry| budget.ledger.look_at(entry).is_none());
+        if !rest.is_none() {
+            budget.give_back(&elastic.tenant, rest);
+        }
+    }
+    Resource::ALL.into_iter().flat_map(|r| adjust_one(budget, &there, r, wanted)).collect()
+}
+
+fn adjust_one(
+    budget: &Budget,
+    all: &[Arc<Elastic>],
+    resource: Resource,
+    wanted: Amounts,
+) -> Vec<Call> {
+    let mut stretches: Vec<_> = all.iter().map(|elastic| elastic.stretch(resource)).collect();
+    let booked = all.iter().map(|elastic| elastic.booked(resource)).sum::<u64>();
+    // On its way back already.
+    let pending = booked.saturating_sub(stretches.iter().map(|stretch| stretch.granted).sum());
+    let (free, wanted) = (budget.free().of(resource) + pending, wanted.of(resource));
+    match wanted.checked_sub(free) {
+        Some(lack) if lack > 0 => shrink(&mut stretches, lack),
+        _ if wanted == 0 => grow(&mut stretches, free),
+        _ => return Vec::new(),
+    }
+    let changes = all.iter().zip(stretches);
+    changes
+        .filter_map(|(elastic, to)| {
+            elastic.change(resource, to.granted, |tenant, more| budget.book(tenant, more))
+        })
+        .collect()
 }

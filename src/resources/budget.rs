@@ -4,17 +4,16 @@
 //! and whoever gives back what somebody may wait for takes that lock to serve the queue, in the order of policy/fairness.rs.
 
 use crate::policy::amounts::{Amounts, MOST, Means, Resource};
-use crate::policy::fairness::{Fairness, Waiting};
+use crate::policy::fairness::Fairness;
 use crate::primitive::account::{Account, Attempt};
 use crate::resources::config::BudgetConfig;
 use crate::resources::elastic::Elastics;
-use crate::resources::grant::{Asked, Grant, Ticket};
 use crate::resources::ledger::Ledger;
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
 use crate::resources::unused::{UNMEASURED, Unused};
-use crate::resources::waiter::{Expects, Notice, Waiter};
+use crate::resources::waiter::{Notice, Waiter};
 use crate::sync::statistic::{AtomicU64, Ordering};
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::collections::HashMap;
@@ -42,7 +41,7 @@ pub(super) struct Queue {
     pub fairness: Fairness,
     /// By ticket.
     pub waiters: HashMap<u64, Arc<Waiter>>,
-    tickets: u64,
+    pub tickets: u64,
     pub tenants: Vec<Tenant>,
     /// Whether a total was given, so that it doesn't follow the machine.
     given: [bool; RESOURCES],
@@ -150,7 +149,7 @@ impl Budget {
     }
 
     /// Whose it is, if it makes sense.
-    fn check(&self, request: &Request) -> Result<Tenant, Refusal> {
+    pub(super) fn check(&self, request: &Request) -> Result<Tenant, Refusal> {
         if request.amounts.is_none() {
             return Err(Refusal::Nothing);
         }
@@ -171,31 +170,6 @@ impl Budget {
             return Err(Refusal::Busy);
         }
         if self.book(&tenant, amounts) { Ok(Grant { tenant, amounts }) } else { Err(Refusal::Busy) }
-    }
-
-    /// As [`try_take`](Self::try_take), but waits in the queue if it has to, unless the one who asks `holds` a lease.
-    pub fn ask(
-        self: &Arc<Self>,
-        request: &Request,
-        holds: bool,
-        expects: impl FnOnce() -> Option<Expects>,
-    ) -> Result<Asked, Refusal> {
-        match self.try_take(request) {
-            Err(Refusal::Busy) if holds => return Err(Refusal::WouldDeadlock),
-            Err(Refusal::Busy) => {}
-            outcome => return outcome.map(Asked::Granted),
-        }
-        let (tenant, amounts) = (self.check(request)?, request.amounts);
-        let mut queue = self.queue();
-        queue.tickets += 1;
-        let (ticket, waiter) = (queue.tickets, Arc::new(Waiter::new(expects())));
-        queue.fairness.join(Waiting::new(ticket, tenant.index(), request.priority, amounts));
-        queue.waiters.insert(ticket, Arc::clone(&waiter));
-        let grant = Grant { tenant, amounts };
-        let ticket = Ticket::new(self, waiter, ticket, grant);
-        self.serve(queue);
-        self.call_for_elastics();
-        Ok(Asked::Waits(ticket))
     }
 
     /// Takes some more for a lease. Returns whether there was enough, and nobody waits for any of it.
@@ -249,4 +223,11 @@ impl Budget {
 /// By somebody who knows: nothing is measured.
 fn given(total: u64) -> Means {
     Means { total: total.min(MOST), free: UNMEASURED }
+}
+
+/// What has been taken, and in whose name. Not given back by itself.
+#[derive(Clone)]
+pub struct Grant {
+    pub tenant: Tenant,
+    pub amounts: Amounts,
 }

@@ -4,8 +4,7 @@
 //! that it has given up the difference: what others get must not be in use still.
 
 use crate::policy::amounts::{Amounts, Resource};
-use crate::policy::elastic::{Stretch, grow, shrink};
-use crate::resources::budget::Budget;
+use crate::policy::elastic::Stretch;
 use crate::resources::ledger::Entry;
 use crate::resources::tenant::Tenant;
 use crate::sync::statistic::{AtomicU64, Ordering};
@@ -18,7 +17,7 @@ type Tell = Arc<dyn Fn(Resource, u64) + Send + Sync>;
 pub type Call = Box<dyn FnOnce() + Send>;
 
 pub struct Elastic {
-    tenant: Tenant,
+    pub tenant: Tenant,
     state: Mutex<State>,
 }
 
@@ -32,10 +31,10 @@ struct State {
 }
 
 impl State {
-    fn stretch(&self, resource: Resource) -> Stretch {
-        let [least, most, granted] =
-            [self.least, self.most, self.granted].map(|amounts| amounts.of(resource));
-        Stretch { least, most: most.max(least), granted }
+    fn end(&mut self) -> Amounts {
+        let rest = self.booked.minus(self.least);
+        (self.granted, self.booked, self.most) = (self.least, self.least, self.least);
+        rest
     }
 }
 
@@ -48,6 +47,13 @@ impl Elastic {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn stretch(&self, resource: Resource) -> Stretch {
+        let state = self.state();
+        let [least, most, granted] =
+            [state.least, state.most, state.granted].map(|amounts| amounts.of(resource));
+        Stretch { least, most: most.max(least), granted }
     }
 
     pub fn granted(&self, resource: Resource) -> u64 {
@@ -81,8 +87,15 @@ impl Elastic {
         Amounts::NONE.with(resource, beyond)
     }
 
+    /// Where its least is written down. Nowhere, while that changes: or it would be taken for one that has been struck out.
     pub fn enter(&self, entry: Option<Entry>) {
         self.state().entry = entry;
+    }
+
+    /// [`end`](Self::end)s it if its entry has been struck out, so that nobody has it any more.
+    pub fn end_if(&self, struck_out: impl FnOnce(Entry) -> bool) -> Amounts {
+        let state = &mut *self.state();
+        if state.entry.is_some_and(struck_out) { state.end() } else { Amounts::NONE }
     }
 
     pub fn tell(&self, tell: Tell) {
@@ -91,10 +104,7 @@ impl Elastic {
 
     /// At its end: what is beyond its least is to be given back, and nothing more is granted.
     pub fn end(&self) -> Amounts {
-        let state = &mut *self.state();
-        let rest = state.booked.minus(state.least);
-        (state.granted, state.booked, state.most) = (state.least, state.least, state.least);
-        rest
+        self.state().end()
     }
 }
 
@@ -121,55 +131,29 @@ impl Elastics {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    /// Shrinks all as others want something, or grows them as nobody does. `wanted`: what all want who wait.
-    pub fn adjust(&self, budget: &Budget, wanted: Amounts) -> Vec<Call> {
-        let there: Vec<_> = {
-            let mut all = self.all();
-            all.retain(|elastic| elastic.strong_count() > 0);
-            self.count.store(all.len() as u64, Ordering::Relaxed);
-            all.iter().filter_map(Weak::upgrade).collect()
-        };
-        for elastic in &there {
-            let entry = elastic.state().entry;
-            if entry.is_some_and(|entry| budget.ledger.look_at(entry).is_none()) {
-                // Struck out: whoever had it is gone, or has lost it.
-                budget.give_back(&elastic.tenant, elastic.end());
-            }
-        }
-        Resource::ALL.into_iter().flat_map(|r| adjust_one(budget, &there, r, wanted)).collect()
+    /// Those that have not ended.
+    pub fn there(&self) -> Vec<Arc<Elastic>> {
+        let mut all = self.all();
+        all.retain(|elastic| elastic.strong_count() > 0);
+        self.count.store(all.len() as u64, Ordering::Relaxed);
+        all.iter().filter_map(Weak::upgrade).collect()
     }
-}
-
-fn adjust_one(
-    budget: &Budget,
-    all: &[Arc<Elastic>],
-    resource: Resource,
-    wanted: Amounts,
-) -> Vec<Call> {
-    let mut stretches: Vec<_> =
-        all.iter().map(|elastic| elastic.state().stretch(resource)).collect();
-    let booked = all.iter().map(|elastic| elastic.booked(resource)).sum::<u64>();
-    // On its way back already.
-    let pending = booked.saturating_sub(stretches.iter().map(|stretch| stretch.granted).sum());
-    let (free, wanted) = (budget.free().of(resource) + pending, wanted.of(resource));
-    match wanted.checked_sub(free) {
-        Some(lack) if lack > 0 => shrink(&mut stretches, lack),
-        _ if wanted == 0 => grow(&mut stretches, free),
-        _ => return Vec::new(),
-    }
-    let changes = all.iter().zip(stretches);
-    changes.filter_map(|(elastic, to)| elastic.change(budget, resource, to.granted)).collect()
 }
 
 impl Elastic {
     /// Grants it this much of a resource, if that can be had.
-    fn change(&self, budget: &Budget, resource: Resource, granted: u64) -> Option<Call> {
+    pub fn change(
+        &self,
+        resource: Resource,
+        granted: u64,
+        book: impl FnOnce(&Tenant, Amounts) -> bool,
+    ) -> Option<Call> {
         let state = &mut *self.state();
         let before = state.granted.of(resource);
         let more = Amounts::NONE.with(resource, granted.saturating_sub(state.booked.of(resource)));
         // It may have been limited meanwhile.
         let fits = state.least.of(resource) <= granted && granted <= state.most.of(resource);
-        if !fits || granted == before || !more.is_none() && !budget.book(&self.tenant, more) {
+        if !fits || granted == before || !more.is_none() && !book(&self.tenant, more) {
             return None;
         }
         state.booked = state.booked.plus(more);

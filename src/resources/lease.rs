@@ -1,9 +1,8 @@
 //! A lease: a part of a budget, for as long as somebody has it.
 
 use crate::policy::amounts::{Amounts, Resource};
-use crate::resources::budget::Budget;
+use crate::resources::budget::{Budget, Grant};
 use crate::resources::elastic::Elastic;
-use crate::resources::grant::Grant;
 use crate::resources::ledger::{Entry, Terms};
 use crate::resources::lessee::Lessee;
 use crate::resources::meter::Meter;
@@ -115,12 +114,23 @@ impl Lease {
     /// It is meant for as long again, from now on. Returns whether it could be: not if it has been taken back.
     pub fn renew(&self) -> bool {
         let mut entry = self.entry();
+        self.elastic.iter().for_each(|elastic| elastic.enter(None));
         match *entry {
-            Some(old) if !self.budget.ledger.end(old) => return false,
+            Some(old) if !self.budget.ledger.end(old) => {
+                self.shrink_to_least();
+                return false;
+            }
             _ => *entry = self.budget.ledger.begin(&self.terms),
         }
         self.elastic.iter().for_each(|elastic| elastic.enter(*entry));
         true
+    }
+
+    /// It has been taken back.
+    fn shrink_to_least(&self) {
+        if let Some(elastic) = &self.elastic {
+            self.budget.give_back(&self.tenant, elastic.end());
+        }
     }
 
     fn entry(&self) -> MutexGuard<'_, Option<Entry>> {
@@ -135,8 +145,9 @@ impl Lease {
     pub fn shrink_to(&mut self, resource: Resource, amount: u64) {
         let rest = self.terms.amounts.of(resource).saturating_sub(amount);
         let mut rest = Amounts::NONE.with(resource, rest);
+        self.elastic.iter().for_each(|elastic| elastic.enter(None));
         if !self.strike_out() {
-            return;
+            return self.shrink_to_least();
         }
         self.terms.amounts = self.terms.amounts.minus(rest);
         let entry = self.budget.ledger.begin(&self.terms);

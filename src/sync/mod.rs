@@ -32,7 +32,7 @@ pub use std::{
 /// under loom too.
 pub use std::thread::{
     Builder as ThreadSpawner, JoinHandle as ThreadHandle, Thread, ThreadId, available_parallelism,
-    current as current_thread, park, park_timeout, scope as thread_scope,
+    current as current_thread, park, park_timeout, scope as thread_scope, sleep,
 };
 
 #[cfg(feature = "tracing")]

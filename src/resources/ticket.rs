@@ -1,0 +1,73 @@
+//! What comes of asking a budget: a grant, or a place in its queue.
+
+use crate::policy::fairness::Waiting;
+use crate::resources::budget::{Budget, Grant};
+use crate::resources::refusal::Refusal;
+use crate::resources::request::Request;
+use crate::resources::waiter::{Expects, Waiter};
+use std::sync::Arc;
+
+pub enum Asked {
+    Granted(Grant),
+    Waits(Ticket),
+}
+
+/// A place in the queue. On drop it waits no more, and gives back what it was granted meanwhile.
+pub struct Ticket {
+    budget: Arc<Budget>,
+    pub waiter: Arc<Waiter>,
+    ticket: u64,
+    grant: Grant,
+}
+
+impl Ticket {
+    /// What it waited for, once that has been granted.
+    pub fn into_grant(self) -> Grant {
+        assert!(self.waiter.take(), "filch: a lease that was not granted");
+        self.grant.clone()
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let Grant { tenant, amounts } = &self.grant;
+        let mut queue = self.budget.queue();
+        if queue.waiters.remove(&self.ticket).is_some() {
+            queue.fairness.leave(tenant.index(), self.ticket);
+            // Others may have been waiting behind it.
+            self.budget.serve(queue);
+            return;
+        }
+        drop(queue);
+        if self.waiter.take() {
+            self.budget.give_back(tenant, *amounts);
+        }
+    }
+}
+
+impl Budget {
+    /// As [`try_take`](Self::try_take), but waits in the queue if it has to, unless the one who asks `holds` a lease.
+    pub fn ask(
+        self: &Arc<Self>,
+        request: &Request,
+        holds: bool,
+        expects: impl FnOnce() -> Option<Expects>,
+    ) -> Result<Asked, Refusal> {
+        match self.try_take(request) {
+            Err(Refusal::Busy) if holds => return Err(Refusal::WouldDeadlock),
+            Err(Refusal::Busy) => {}
+            outcome => return outcome.map(Asked::Granted),
+        }
+        let (tenant, amounts) = (self.check(request)?, request.amounts);
+        let mut queue = self.queue();
+        queue.tickets += 1;
+        let (ticket, waiter) = (queue.tickets, Arc::new(Waiter::new(expects())));
+        queue.fairness.join(Waiting::new(ticket, tenant.index(), request.priority, amounts));
+        queue.waiters.insert(ticket, Arc::clone(&waiter));
+        let grant = Grant { tenant, amounts };
+        let ticket = Ticket { budget: Arc::clone(self), waiter, ticket, grant };
+        self.serve(queue);
+        self.call_for_elastics();
+        Ok(Asked::Waits(ticket))
+    }
+}
