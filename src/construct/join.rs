@@ -139,7 +139,8 @@ fn join_context_on<RA, RB: Send>(
     join_by_lessee(local, a, |moved| b(FnContext::new(moved)), moved)
 }
 
-/// As [`join_on`]; whoever takes `b` is told if what calls this has leases.
+/// As [`join_on`]; whoever takes `b` is told if what calls this has leases. If it has one of the CPUs, `b` is offered to others
+/// only as far as those suffice.
 fn join_by_lessee<RA, RB: Send>(
     local: &Local,
     a: impl FnOnce(bool) -> RA,
@@ -150,16 +151,47 @@ fn join_by_lessee<RA, RB: Send>(
     if !lessee.has_any() {
         return join_on(local.lane(), a, b, moved);
     }
+    let permit = match lessee.bound().map(|bound| bound.permit(1, false)) {
+        Some(None) => return join_here(a, b, moved),
+        permit => permit.flatten(),
+    };
     let part = move |moved| {
         if Lessee::current() == lessee {
+            drop(permit);
             return b(moved);
         }
         Local::with_current(|taker| {
             let taker = taker.expect("filch: a frame ran on no worker");
+            // It ends with the part.
+            let _permit = permit;
             taker.run_part_of(lessee, || b(moved))
         })
     };
     join_on(local.lane(), a, part, moved)
+}
+
+/// A join of which nothing is offered to anybody.
+fn join_here<RA, RB>(
+    a: impl FnOnce(bool) -> RA,
+    b: impl FnOnce(bool) -> RB,
+    moved: bool,
+) -> (RA, RB) {
+    let a = catch_unwind(AssertUnwindSafe(|| a(moved)));
+    both(a, catch_unwind(AssertUnwindSafe(|| b(moved))))
+}
+
+/// What a join returns, or panics with.
+fn both<RA, RB>(a: Result<RA, Payload>, b: Result<RB, Payload>) -> (RA, RB) {
+    match (a, b) {
+        (Ok(a), Ok(b)) => (a, b),
+        (Err(payload), Ok(_)) | (Ok(_), Err(payload)) => resume_unwind(payload),
+        (Err(payload), Err(second)) => {
+            Local::with_current(|current| _ = current.map(|local| local.counters().panics.bump()));
+            // A payload whose destructor panics must not meet the unwinding of the first.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(second)));
+            resume_unwind(payload)
+        }
+    }
 }
 
 impl ThreadPool {
@@ -275,16 +307,7 @@ where
             // SAFETY: the latch is set, and this is the only place that takes the result.
             unsafe { job.take_result() }
         };
-        match (a, b) {
-            (Ok(a), Ok(b)) => (a, b),
-            (Err(payload), Ok(_)) | (Ok(_), Err(payload)) => resume_unwind(payload),
-            (Err(payload), Err(second)) => {
-                local.counters().panics.bump();
-                // A payload whose destructor panics must not meet the unwinding of the first.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(second)));
-                resume_unwind(payload)
-            }
-        }
+        both(a, b)
     }
 
     /// The worker whose lane it is on: nobody stops being a worker with a frame on its lane.

@@ -3,6 +3,7 @@
 
 pub mod acquire;
 pub mod blocking;
+mod bounded;
 pub mod broadcast;
 pub mod cancel;
 pub mod handle;

@@ -3,6 +3,7 @@
 //! This file is `unsafe` because tasks borrow from what outlives the scope, and point to the
 //! scope itself.
 
+use crate::construct::bounded::Bounded;
 use crate::construct::broadcast::{BroadcastContext, address_all};
 use crate::construct::cancel::CancelToken;
 use crate::construct::spawn::{accepted, push};
@@ -36,6 +37,7 @@ pub struct Core<'scope> {
     latch: CountLatch,
     /// What waits for it, in case that has leases.
     lessee: Named,
+    pub(super) bounded: Bounded<'scope>,
     /// The first panic of the body or a task.
     panic: Mutex<Option<Payload>>,
     /// Whether that cancels the scope.
@@ -54,6 +56,7 @@ impl<'scope> Core<'scope> {
             // The body counts as a task that has started.
             latch: CountLatch::new(1),
             lessee: Named::new(Lessee::current()),
+            bounded: Bounded::default(),
             panic: Mutex::new(None),
             panic_cancels: cancelled_by.panic,
             token: cancelled_by
@@ -85,6 +88,9 @@ impl<'scope> Core<'scope> {
         let result = catch_unwind(AssertUnwindSafe(body)).map_err(|payload| self.panicked(payload));
         // The body may have taken leases that outlast it.
         self.lessee.set(Lessee::current());
+        if self.has_worker() && !self.lessee.get().is_nobody() {
+            Local::with_current(|current| _ = current.map(|local| self.run_bounded(local)));
+        }
         // SAFETY: the body counts, and is over; we keep the scope alive.
         unsafe { CountLatch::done(&self.latch, 0, 1) };
         let latch = self.latch.latch();
@@ -155,6 +161,49 @@ impl<'scope> Core<'scope> {
     /// Queues `work`, which [`begin`](Self::begin)s it, as a task of the scope.
     #[track_caller]
     pub fn spawn<W>(
+        &self,
+        label: Option<&'static str>,
+        work: W,
+        push_own: impl FnOnce(&Local, ScopeJobRef<Local>),
+    ) where
+        W: FnOnce(&Local, Option<Submission>) + Send + 'scope,
+    {
+        let lessee = self.lessee.get();
+        if !lessee.is_nobody()
+            && let Some(bound) = lessee.bound()
+        {
+            return self.hold_back(bound, label, work);
+        }
+        self.push(label, work, push_own);
+    }
+
+    /// Apart, so that the usual case is compiled as if it were the only one.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn hold_back<W>(&self, bound: Lessee, label: Option<&'static str>, work: W)
+    where
+        W: FnOnce(&Local, Option<Submission>) + Send + 'scope,
+    {
+        let current = Local::current_in(&self.shared);
+        let notable = self.shared.is_notable(current, label);
+        let noted = notable.then(|| self.shared.submission(current, label, true)).flatten();
+        self.spawn_bounded(bound, Box::new(move |local| work(local, noted)));
+    }
+
+    /// A task that runs those which are held back.
+    #[track_caller]
+    pub(super) fn spawn_runner(&self, runner: impl FnOnce(&Local) + Send + 'scope) {
+        self.push(None, |local: &Local, _| runner(local), Local::push_scoped);
+    }
+
+    /// Whether a worker of this pool waits for it.
+    pub(super) fn has_worker(&self) -> bool {
+        self.owner.is_some()
+    }
+
+    #[track_caller]
+    fn push<W>(
         &self,
         label: Option<&'static str>,
         work: W,

@@ -4,7 +4,7 @@ use crate::policy::amounts::{Amounts, Resource};
 use crate::policy::elastic::{grow, shrink};
 use crate::resources::budget::Budget;
 use crate::resources::elastic::{Call, Elastic};
-use crate::resources::ledger::{Entry, LeaseInfo};
+use crate::resources::ledger::{Entry, LeaseInfo, Terms};
 use crate::resources::tenant::Tenant;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,11 +39,11 @@ impl Budget {
     pub(super) fn stretch(
         &self,
         tenant: &Tenant,
-        least: Amounts,
+        terms: &Terms,
         most: Amounts,
         entry: Option<Entry>,
     ) -> Arc<Elastic> {
-        let elastic = Elastic::new(tenant, least, most, entry);
+        let elastic = Elastic::new(tenant, terms, most, entry);
         self.elastics.add(&elastic);
         self.ledger.call();
         elastic

@@ -5,7 +5,8 @@
 
 use crate::policy::amounts::{Amounts, Resource};
 use crate::policy::elastic::Stretch;
-use crate::resources::ledger::Entry;
+use crate::resources::ledger::{Entry, Terms};
+use crate::resources::lessee::Lessee;
 use crate::resources::tenant::Tenant;
 use crate::sync::statistic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -22,6 +23,8 @@ pub struct Elastic {
 }
 
 struct State {
+    /// Whose parts run on what it is of the CPUs, beyond its least.
+    lessee: Lessee,
     least: Amounts,
     most: Amounts,
     granted: Amounts,
@@ -31,17 +34,25 @@ struct State {
 }
 
 impl State {
+    fn grant(&mut self, granted: Amounts) {
+        let cpu = |amounts: Amounts| amounts.of(Resource::Cpu) as i64;
+        self.lessee.add_cpu(cpu(granted) - cpu(self.granted));
+        self.granted = granted;
+    }
+
     fn end(&mut self) -> Amounts {
         let rest = self.booked.minus(self.least);
-        (self.granted, self.booked, self.most) = (self.least, self.least, self.least);
+        self.grant(self.least);
+        (self.booked, self.most) = (self.least, self.least);
         rest
     }
 }
 
 impl Elastic {
-    pub fn new(tenant: &Tenant, least: Amounts, most: Amounts, entry: Option<Entry>) -> Arc<Self> {
+    pub fn new(tenant: &Tenant, terms: &Terms, most: Amounts, entry: Option<Entry>) -> Arc<Self> {
+        let (least, lessee) = (terms.amounts, terms.lessee);
         let (granted, booked, tell) = (least, least, None);
-        let state = Mutex::new(State { least, most, granted, booked, entry, tell });
+        let state = Mutex::new(State { lessee, least, most, granted, booked, entry, tell });
         Arc::new(Self { tenant: tenant.clone(), state })
     }
 
@@ -81,6 +92,8 @@ impl Elastic {
             |amounts: Amounts, most| amounts.with(resource, amounts.of(resource).min(most));
         let beyond = state.booked.of(resource).saturating_sub(most.max(least));
         state.most = lowered(state.most, most);
+        // Of its least the lease sees to the CPUs, too.
+        state.grant(lowered(state.granted, most.max(least)));
         for amounts in [&mut state.least, &mut state.granted, &mut state.booked] {
             *amounts = lowered(*amounts, most);
         }
@@ -157,7 +170,7 @@ impl Elastic {
             return None;
         }
         state.booked = state.booked.plus(more);
-        state.granted = state.granted.with(resource, granted);
+        state.grant(state.granted.with(resource, granted));
         let tell = Arc::clone(state.tell.as_ref()?);
         Some(Box::new(move || tell(resource, granted)))
     }

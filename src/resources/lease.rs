@@ -54,8 +54,9 @@ impl Lease {
         let terms = Terms { lasts, place, lessee, tenant: tenant.index(), amounts };
         let entry = budget.ledger.begin(&terms);
         let stretches = most.some().any(|(resource, most)| most > amounts.of(resource));
-        let elastic = stretches.then(|| budget.stretch(&tenant, amounts, most, entry));
+        let elastic = stretches.then(|| budget.stretch(&tenant, &terms, most, entry));
         let entry = Mutex::new(entry);
+        lessee.add_cpu(amounts.of(Resource::Cpu) as i64);
         Self { budget: Arc::clone(budget), tenant, terms, elastic, entry, meters: Mutex::default() }
     }
 
@@ -150,6 +151,7 @@ impl Lease {
             return self.shrink_to_least();
         }
         self.terms.amounts = self.terms.amounts.minus(rest);
+        self.terms.lessee.add_cpu(-(rest.of(Resource::Cpu) as i64));
         let entry = self.budget.ledger.begin(&self.terms);
         self.entry = Mutex::new(entry);
         if let Some(elastic) = &self.elastic {
@@ -168,6 +170,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        self.terms.lessee.add_cpu(-(self.terms.amounts.of(Resource::Cpu) as i64));
         self.terms.lessee.give_back_one();
         let mut rest = self.elastic.as_ref().map_or(Amounts::NONE, |elastic| elastic.end());
         if self.strike_out() {

@@ -21,6 +21,10 @@ struct Record {
     word: AtomicU64,
     /// Whose part it is.
     above: AtomicU64,
+    /// What it has leased of the CPUs, in thousandths of one.
+    cpu: AtomicU64,
+    /// How many parts have a permit to run beside it.
+    permits: AtomicU64,
 }
 
 /// Of all pools: a task of one may have leases of another.
@@ -88,6 +92,8 @@ impl Lessee {
         let tag = (record.word.load(Ordering::Relaxed) >> 32) as u32;
         let tag = tag.wrapping_add(1);
         record.above.store(above.0, Ordering::Relaxed);
+        record.cpu.store(0, Ordering::Relaxed);
+        record.permits.store(0, Ordering::Relaxed);
         record.word.store(u64::from(tag) << 32, Ordering::Relaxed);
         Self(u64::from(tag) << 32 | (place as u64 + 1))
     }
@@ -118,6 +124,37 @@ impl Lessee {
         let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
     }
 
+    /// It has so much more of the CPUs, or less, in thousandths of one.
+    pub fn add_cpu(self, more: i64) {
+        if more != 0
+            && let Some(record) = self.record()
+        {
+            record.cpu.fetch_add(more as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Who has leased the CPUs on which it runs, if anybody has: it, or the nearest that waits for it.
+    pub fn bound(self) -> Option<Self> {
+        let mut next = self;
+        loop {
+            let record = next.record()?;
+            if record.cpu.load(Ordering::Relaxed) > 0 {
+                return Some(next);
+            }
+            next = Self(record.above.load(Ordering::Relaxed));
+        }
+    }
+
+    /// A permit for one more of its parts to run, if its CPUs suffice, of which it `takes` so many itself; or if it `must` be.
+    pub fn permit(self, takes: u64, must: bool) -> Option<Permit> {
+        let record = self.record()?;
+        // Less than one counts as one.
+        let cpus = (record.cpu.load(Ordering::Relaxed) / 1000).max(1);
+        let more = |permits| (must || permits + takes < cpus).then_some(permits + 1);
+        let permits = &record.permits;
+        permits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Permit(self))
+    }
+
     /// Whether it has not ended. Nobody has, and never will.
     pub fn lives(self) -> bool {
         self.is_nobody() || self.record().is_some()
@@ -133,6 +170,18 @@ impl Lessee {
             next = Self(record.above.load(Ordering::Relaxed));
         }
         false
+    }
+}
+
+/// Ends on drop.
+#[derive(Debug)]
+pub struct Permit(Lessee);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(record) = self.0.record() {
+            record.permits.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -212,6 +261,31 @@ mod tests {
         .unwrap();
         assert!(whole.lives() && Lessee::NOBODY.lives());
         whole.give_back_one();
+    }
+
+    #[test]
+    fn parts_run_beside_it_on_the_cpus_it_has_leased_but_one() {
+        let whole = Lessee::take_one();
+        assert!(whole.bound().is_none());
+        whole.add_cpu(2500);
+        let outer = Outer::leave_for_part_of(whole);
+        let part = Lessee::current();
+        assert_eq!(part.bound(), Some(whole));
+        let permit = whole.permit(1, false).unwrap();
+        assert!(whole.permit(1, false).is_none());
+        let waits = whole.permit(0, false).unwrap();
+        assert!(whole.permit(0, false).is_none());
+        drop((whole.permit(0, true).unwrap(), waits, permit));
+        assert!(whole.permit(1, false).is_some());
+        // Its own, which has none beside it.
+        part.add_cpu(900);
+        assert!(part.bound() == Some(part) && part.permit(1, false).is_none());
+        part.add_cpu(-900);
+        assert_eq!(part.bound(), Some(whole));
+        outer.resume();
+        whole.add_cpu(-2500);
+        whole.give_back_one();
+        assert!(whole.bound().is_none());
     }
 
     #[test]
