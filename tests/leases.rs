@@ -5,7 +5,8 @@ mod common;
 
 use common::*;
 use filch::{
-    Acquire, AlertKind, AllocationStrategy, Lease, Refusal, Request, Resource, ThreadPoolBuilder,
+    Acquire, AlertKind, AlertRules, AllocationStrategy, Lease, Monitoring, Refusal, Request,
+    Resource, ThreadPoolBuilder,
 };
 use std::future::Future;
 use std::pin::pin;
@@ -348,6 +349,7 @@ fn a_lease_that_is_held_for_too_long_is_told_of_and_counts_all_the_same() {
 #[cfg_attr(any(miri, not(target_os = "linux")), ignore = "nobody looks at leases there")]
 fn what_a_task_has_forgotten_is_taken_back_when_it_is_overdue_and_once() {
     let pool = Pool::from(with(10));
+    let alerts = pool.alert_channel();
     let short = units(4).time_to_live(Duration::from_millis(20));
     pool.install(|| std::mem::forget(pool.acquire(&short).unwrap()));
     thread::scope(|scope| {
@@ -357,6 +359,16 @@ fn what_a_task_has_forgotten_is_taken_back_when_it_is_overdue_and_once() {
     let mut lease = pool.install(|| pool.acquire(&units(2).time_to_live(Duration::ZERO)).unwrap());
     assert_eq!(pool.acquire(&units(10)).unwrap().amount(Resource::Memory), 10);
     assert_eq!((free(&pool), pool.leases().len(), lease.is_valid()), (10, 0, false));
+    let leaks = pool.leaks();
+    assert_eq!(leaks.len(), 3);
+    for leak in &leaks {
+        assert!(leak.abandoned && leak.held >= leak.time_to_live && leak.place.is_some());
+        assert!(leak.to_string().contains("leases.rs"), "{leak}");
+    }
+    let alert = std::iter::from_fn(|| alerts.recv_timeout(MINUTE).ok())
+        .find(|alert| alert.kind == AlertKind::Lease)
+        .expect("nobody tells of what has been forgotten");
+    assert!(alert.resource.contains("leases.rs"), "{alert}");
     assert!(!lease.renew());
     lease.shrink_to(Resource::Memory, 1);
     drop(lease);
@@ -393,4 +405,43 @@ fn by_default_there_is_what_the_machine_has() {
     if cfg!(all(target_os = "linux", not(miri))) {
         assert!((1 << 20..1 << 50).contains(&pool.budget(Resource::Memory).total));
     }
+}
+
+#[test]
+fn what_is_leased_and_who_waits_is_there_to_be_seen() {
+    let pool = Pool::from(with(10));
+    assert_eq!(pool.snapshot().leases, filch::Leases::default());
+    let lease = pool.acquire(&units(8).time_to_live(Duration::ZERO)).unwrap();
+    assert!(lease.to_string().ends_with("a lease of 8 bytes (memory)"), "{lease}");
+    let both = pool.try_acquire(&units(1).cpu(1)).unwrap().to_string();
+    assert!(both.ends_with(" of 1 thousandths of a CPU (CPU), 1 bytes (memory)"), "{both}");
+    let mut waits = pool.acquire_async(&units(5)).unwrap();
+    thread::sleep(Duration::from_millis(1));
+    pool.set_budget(Resource::Memory, 6);
+    let leases = pool.snapshot().leases;
+    assert_eq!((leases.out, leases.overdue, leases.waiting, leases.reclaimed), (1, 1, 1, 0));
+    assert!(leases.longest_held > Duration::ZERO && leases.longest_wait > Duration::ZERO);
+    let budget = pool.budget(Resource::Memory);
+    assert!(leases.budgets.contains(&("memory".to_owned(), budget)), "{leases}");
+    assert_eq!(budget.to_string(), "0 of 6 free, 2 overcommitted");
+    let text = pool.snapshot().to_string();
+    assert!(text.contains("leases: 1, 1 overdue") && text.contains("1 requests wait"), "{text}");
+    drop(lease);
+    assert_eq!(poll(&mut waits).unwrap().amount(Resource::Memory), 5);
+}
+
+#[test]
+#[cfg_attr(any(miri, not(target_os = "linux")), ignore = "nobody looks at leases there")]
+fn whoever_waits_for_long_is_told_of() {
+    let rules = AlertRules::none().rule(AlertKind::Starvation, 0.001, 600.0);
+    let monitoring = Monitoring::new().alerts(rules).evaluations(Duration::from_millis(10));
+    let pool = Pool::from(with(10).monitoring(monitoring));
+    let alerts = pool.alert_channel();
+    let lease = pool.acquire(&units(8)).unwrap();
+    let waits = pool.acquire_async(&units(5)).unwrap();
+    let alert = std::iter::from_fn(|| alerts.recv_timeout(MINUTE).ok())
+        .find(|alert| alert.kind == AlertKind::Starvation)
+        .expect("nobody tells of it");
+    assert!(alert.message.contains("leases.rs") && alert.message.contains("waited"), "{alert}");
+    drop((lease, waits));
 }

@@ -3,40 +3,14 @@
 //! This file is `unsafe` because the second closure lies on the stack, where another
 //! worker may run it.
 
+use crate::construct::fn_context::FnContext;
 use crate::construct::install::{on_worker, on_worker_of};
 use crate::job::{Payload, StackJob};
 use crate::pool::thread_pool::ThreadPool;
 use crate::queue::lane::Lane;
 use crate::resources::lessee::Lessee;
 use crate::worker::local::Local;
-use std::fmt;
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-
-/// What a closure of [`join_context`] learns of its surroundings.
-pub struct FnContext {
-    migrated: bool,
-    /// Neither Send nor Sync: it speaks of the thread it is on.
-    thread: PhantomData<*mut ()>,
-}
-
-impl FnContext {
-    fn new(migrated: bool) -> Self {
-        Self { migrated, thread: PhantomData }
-    }
-
-    /// Whether the closure runs on another thread than the one that called
-    /// [`join_context`].
-    pub fn migrated(&self) -> bool {
-        self.migrated
-    }
-}
-
-impl fmt::Debug for FnContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FnContext").field("migrated", &self.migrated).finish()
-    }
-}
 
 /// Runs both closures, perhaps in parallel, and returns both results.
 ///
@@ -160,12 +134,9 @@ fn join_by_lessee<RA, RB: Send>(
             drop(permit);
             return b(moved);
         }
-        Local::with_current(|taker| {
-            let taker = taker.expect("filch: a frame ran on no worker");
-            // It ends with the part.
-            let _permit = permit;
-            taker.run_part_of(lessee, || b(moved))
-        })
+        // It ends with the part.
+        let _permit = permit;
+        Local::run_as_part_of(lessee, || b(moved))
     };
     join_on(local.lane(), a, part, moved)
 }

@@ -6,6 +6,7 @@ pub mod blocking;
 mod bounded;
 pub mod broadcast;
 pub mod cancel;
+pub mod fn_context;
 pub mod handle;
 pub mod install;
 pub mod join;

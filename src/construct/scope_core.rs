@@ -7,7 +7,7 @@ use crate::construct::bounded::Bounded;
 use crate::construct::broadcast::{BroadcastContext, address_all};
 use crate::construct::cancel::CancelToken;
 use crate::construct::spawn::{accepted, push};
-use crate::job::{Payload, ScopeJob, ScopeJobRef};
+use crate::job::{Lent, Payload, ScopeJob, ScopeJobRef};
 use crate::primitive::count_latch::CountLatch;
 use crate::resources::lessee::{Lessee, Named};
 use crate::worker::blocked::Blocked;
@@ -37,7 +37,7 @@ pub struct Core<'scope> {
     latch: CountLatch,
     /// What waits for it, in case that has leases.
     lessee: Named,
-    pub(super) bounded: Bounded<'scope>,
+    bounded: Bounded<'scope>,
     /// The first panic of the body or a task.
     panic: Mutex<Option<Payload>>,
     /// Whether that cancels the scope.
@@ -88,8 +88,10 @@ impl<'scope> Core<'scope> {
         let result = catch_unwind(AssertUnwindSafe(body)).map_err(|payload| self.panicked(payload));
         // The body may have taken leases that outlast it.
         self.lessee.set(Lessee::current());
-        if self.has_worker() && !self.lessee.get().is_nobody() {
-            Local::with_current(|current| _ = current.map(|local| self.run_bounded(local)));
+        if self.owner.is_some() && !self.lessee.get().is_nobody() {
+            Local::with_current(|current| {
+                _ = current.map(|local| self.bounded.run_as_owner(local))
+            });
         }
         // SAFETY: the body counts, and is over; we keep the scope alive.
         unsafe { CountLatch::done(&self.latch, 0, 1) };
@@ -128,7 +130,7 @@ impl<'scope> Core<'scope> {
     /// Runs a task, and keeps its panic for the end of the scope.
     fn catch(&self, task: impl FnOnce()) {
         let lessee = self.lessee.get();
-        let task = || if lessee.is_nobody() { task() } else { part_of(lessee, task) };
+        let task = || if lessee.is_nobody() { task() } else { Local::run_as_part_of(lessee, task) };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(task)) {
             self.failed(payload);
         }
@@ -188,18 +190,15 @@ impl<'scope> Core<'scope> {
         let current = Local::current_in(&self.shared);
         let notable = self.shared.is_notable(current, label);
         let noted = notable.then(|| self.shared.submission(current, label, true)).flatten();
-        self.spawn_bounded(bound, Box::new(move |local| work(local, noted)));
-    }
-
-    /// A task that runs those which are held back.
-    #[track_caller]
-    pub(super) fn spawn_runner(&self, runner: impl FnOnce(&Local) + Send + 'scope) {
-        self.push(None, |local: &Local, _| runner(local), Local::push_scoped);
-    }
-
-    /// Whether a worker of this pool waits for it.
-    pub(super) fn has_worker(&self) -> bool {
-        self.owner.is_some()
+        let task = Box::new(move |local: &Local| work(local, noted));
+        let Some(permit) = self.bounded.hold(task, bound, self.owner.is_some()) else { return };
+        let core = Lent(self);
+        let runner = move |local: &Local, _| {
+            // SAFETY: the scope waits for the runner, which is a task of it.
+            unsafe { &*core.get() }.bounded.run(local);
+            drop(permit);
+        };
+        self.push(None, runner, Local::push_scoped);
     }
 
     #[track_caller]
@@ -296,13 +295,4 @@ impl<'scope> Core<'scope> {
         };
         accepted(address_all(&self.shared, part));
     }
-}
-
-/// Apart, so that the usual case is compiled as if it were the only one.
-#[cold]
-#[inline(never)]
-fn part_of(lessee: Lessee, task: impl FnOnce()) {
-    Local::with_current(|current| {
-        current.expect("filch: a task ran on no worker").run_part_of(lessee, task);
-    });
 }

@@ -6,6 +6,7 @@ use crate::telemetry::alert::Severity;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::health::Vitals;
 use crate::telemetry::latency::Latency;
+use crate::telemetry::leases::ResourceBudget;
 use crate::telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
 use crate::telemetry::record::{Field, Record, Unit};
 use crate::telemetry::snapshot::Snapshot;
@@ -15,7 +16,7 @@ use crate::telemetry::workers::{Lately, WorkerSnapshot};
 use std::time::Duration;
 
 /// All but the latencies.
-pub static GROUPS: [Group; 17] = [
+pub static GROUPS: [Group; 19] = [
     Group { prefix: "", label: None, fields: &POOL, rows: pool },
     Group {
         prefix: "",
@@ -26,6 +27,8 @@ pub static GROUPS: [Group; 17] = [
     Group { prefix: "", label: Some("window"), fields: &RATES, rows: rates },
     Group { prefix: "", label: Some("status"), fields: &STATUSES, rows: statuses },
     Group { prefix: "", label: Some("severity"), fields: &ALERTS, rows: alerts },
+    Group { prefix: "", label: None, fields: &LEASES, rows: leases },
+    Group { prefix: "budget", label: Some("resource"), fields: &BUDGETS, rows: budgets },
     Group {
         prefix: "worker",
         label: Some("worker"),
@@ -119,6 +122,48 @@ fn statuses(snapshot: &Snapshot) -> Vec<Row> {
 
 fn alerts(snapshot: &Snapshot) -> Vec<Row> {
     count(&Severity::ALL, |is| snapshot.alerts.iter().filter(|alert| alert.severity == is).count())
+}
+
+const LEASES: [Field; 6] = [
+    gauge("leases", Unit::Count, "Leases that are out."),
+    gauge("leases_overdue", Unit::Count, "Leases that are held for longer than they were meant."),
+    gauge("longest_lease", Unit::Seconds, "For how long the oldest lease has been held."),
+    gauge("requests_waiting", Unit::Count, "Requests for a lease that wait."),
+    gauge("longest_request", Unit::Seconds, "For how long the oldest of them has waited."),
+    Field {
+        name: "leases_reclaimed",
+        unit: Unit::Count,
+        is_total: true,
+        help: "Leases taken back from who had forgotten them.",
+    },
+];
+
+fn leases(snapshot: &Snapshot) -> Vec<Row> {
+    let leases = &snapshot.leases;
+    let values = [
+        leases.out as f64,
+        leases.overdue as f64,
+        leases.longest_held.as_secs_f64(),
+        leases.waiting as f64,
+        leases.longest_wait.as_secs_f64(),
+        leases.reclaimed as f64,
+    ];
+    one(values.map(Ok).into())
+}
+
+const BUDGETS: [Field; 3] = [
+    gauge("size", Unit::Count, "What there is of a resource for leases, in its unit."),
+    gauge("free", Unit::Count, "What of that is not leased."),
+    gauge("overcommitted", Unit::Count, "What is leased beyond the total, which was larger then."),
+];
+
+fn budgets(snapshot: &Snapshot) -> Vec<Row> {
+    let values = |budget: &ResourceBudget| {
+        let values = [budget.total, budget.free, budget.overcommitted];
+        values.map(|value| Ok(value as f64)).into()
+    };
+    let budgets = snapshot.leases.budgets.iter();
+    budgets.map(|(name, budget)| (name.clone(), values(budget))).collect()
 }
 
 const WORKER: [Field; 7] = [

@@ -43,7 +43,14 @@ pub struct Evaluation {
     failures: u64,
     runs: Vec<Run>,
     /// Where the lease that is overdue for longest was asked for.
-    place: Option<&'static Location<'static>>,
+    overdue: Option<&'static Location<'static>>,
+    /// Where somebody waits for one for longest.
+    starved: Option<&'static Location<'static>>,
+}
+
+/// For people.
+fn said(place: Option<&'static Location<'static>>) -> String {
+    place.map_or_else(|| "a place unknown".to_owned(), ToString::to_string)
 }
 
 /// A rule, and what it watches: the number of a mount or worker, or 0.
@@ -77,7 +84,8 @@ impl Evaluation {
             tasks: 0,
             failures: 0,
             runs: Vec::new(),
-            place: None,
+            overdue: None,
+            starved: None,
         }
     }
 
@@ -138,7 +146,9 @@ impl Evaluation {
         let waits = self.queue_wait(pool);
         let errors = self.error_rate(pool);
         let overdue = seen.known.overdue.map(|info| info.overdue().as_secs_f64());
-        self.place = seen.known.overdue.and_then(|info| info.place);
+        self.overdue = seen.known.overdue.and_then(|info| info.place);
+        let waited = seen.known.waits.map(|(since, _)| since.elapsed().as_secs_f64());
+        self.starved = seen.known.waits.map(|(_, place)| place);
         let workers = pool.num_threads().max(1);
         self.values.clear();
         self.values.extend([
@@ -147,6 +157,7 @@ impl Evaluation {
             (AlertKind::Network, 0, network),
             (AlertKind::Throttled, 0, throttled),
             (AlertKind::Lease, 0, overdue.ok_or(Unavailable::NotYet)),
+            (AlertKind::Starvation, 0, waited.ok_or(Unavailable::NotYet)),
             (AlertKind::CpuPressure, 0, cpu_pressure),
             (AlertKind::MemoryPressure, 0, memory_pressure),
             (AlertKind::QueueLength, 0, Ok(pool.queued() as f64 / workers as f64)),
@@ -240,9 +251,8 @@ impl Evaluation {
         let name = match kind {
             AlertKind::Disk => self.mounts.get(resource).cloned().unwrap_or_default(),
             AlertKind::Health | AlertKind::Stall => resource.to_string(),
-            AlertKind::Lease => {
-                self.place.map_or("a place unknown".to_owned(), ToString::to_string)
-            }
+            AlertKind::Lease => said(self.overdue),
+            AlertKind::Starvation => said(self.starved),
             _ => String::new(),
         };
         let value = value.unwrap_or(f64::NAN);

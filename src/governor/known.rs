@@ -2,6 +2,8 @@
 
 use crate::resources::ledger::LeaseInfo;
 use crate::telemetry::unavailable::{Fact, Unavailable};
+use std::panic::Location;
+use std::time::Instant;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
@@ -22,6 +24,8 @@ pub struct Known {
     pub network: Fact<f64>,
     /// With the last look at the leases: the one that is overdue for longest.
     pub overdue: Option<LeaseInfo>,
+    /// As that, the request that waits for longest.
+    pub waits: Option<(Instant, &'static Location<'static>)>,
     /// With the last look at the alert rules: whether one that fires asks for fewer workers, or for what isn't needed.
     pub alarmed: bool,
     pub sheds: bool,
@@ -42,6 +46,7 @@ impl Default for Known {
             memory_pressure: not_yet,
             network: not_yet,
             overdue: None,
+            waits: None,
             alarmed: false,
             sheds: false,
         }

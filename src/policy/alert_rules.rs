@@ -40,6 +40,7 @@ pub enum AlertAction {
 /// | `Throttled`   | share of periods stopped by the CPU quota | 0.1     | 0.5      | 60 s    | each stop is a pause for everything        |
 /// | `CpuPressure` | share of time that something waits for a CPU | 0.5  | 0.8      | 60 s    | there is more to do than CPUs to do it     |
 /// | `Lease`       | seconds that a lease is overdue           | 0       | 600     | 0       | somebody has forgotten it, or takes longer than thought |
+/// | `Starvation`  | seconds that somebody waits for a lease   | 60      | 600     | 0       | there is too little of it, or somebody keeps it |
 /// | `MemoryPressure` | as that, for memory                    | 0.1     | 0.4      | 10 s    | memory is read back as soon as it is dropped |
 ///
 /// An alert is over when its value has been a twentieth below the warning, or unknown, for
@@ -105,6 +106,7 @@ impl AlertRules {
             .rule(AlertKind::CpuPressure, 0.5, 0.8)
             .lasting(AlertKind::CpuPressure, MINUTE)
             .rule(AlertKind::Lease, 0.0, 600.0)
+            .rule(AlertKind::Starvation, 60.0, 600.0)
             .rule(AlertKind::MemoryPressure, 0.1, 0.4)
             .lasting(AlertKind::MemoryPressure, Duration::from_secs(10))
     }
@@ -247,6 +249,7 @@ mod tests {
         assert_eq!(of(AlertKind::Throttled), (0.1, 0.5, 60));
         assert_eq!(of(AlertKind::CpuPressure), (0.5, 0.8, 60));
         assert_eq!(of(AlertKind::Lease), (0.0, 600.0, 0));
+        assert_eq!(of(AlertKind::Starvation), (60.0, 600.0, 0));
         assert_eq!(of(AlertKind::MemoryPressure), (0.1, 0.4, 10));
         for kind in AlertKind::ALL {
             let condition = rules.condition(kind).unwrap();

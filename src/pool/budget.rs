@@ -6,20 +6,8 @@ use crate::pool::builder::ThreadPoolBuilder;
 use crate::pool::thread_pool::ThreadPool;
 use crate::resources::ledger::LeaseInfo;
 use crate::resources::tenant::Tenant;
+use crate::telemetry::leases::ResourceBudget;
 use std::time::Duration;
-
-/// What there is of a resource, for [`ThreadPool::budget`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct ResourceBudget {
-    /// In all, in its [unit](Resource::unit). Where nobody can tell it is 2 to the power of 52.
-    pub total: u64,
-    /// What is not leased.
-    pub free: u64,
-    /// What is leased beyond the total, which was larger then.
-    pub overcommitted: u64,
-}
 
 impl<S> ThreadPoolBuilder<S> {
     /// How much of a resource the pool's tasks may lease in all, in its [unit](Resource::unit). Default: 80 % of what the
@@ -83,6 +71,22 @@ impl ThreadPool {
         self.shared().purse.budget().ledger.all().collect()
     }
 
+    /// The leases that have been taken back last, at most 64, the oldest first: each was overdue, and whoever had asked for it
+    /// was gone, or the pool takes back what is [overdue](crate::ThreadPoolBuilder::reclaim_running).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = filch::ThreadPoolBuilder::new().num_threads(1).build()?;
+    /// for lease in pool.leaks() {
+    ///     eprintln!("{lease}"); // a lease of src/main.rs:3:18, meant for 600.0s, has been held for ...
+    /// }
+    /// # Ok::<(), filch::Error>(())
+    /// ```
+    pub fn leaks(&self) -> Vec<LeaseInfo> {
+        self.shared().purse.budget().ledger.leaks()
+    }
+
     /// What there is of a resource for leases, and what of that is free: at one time or another while it is read.
     ///
     /// # Examples
@@ -101,12 +105,7 @@ impl ThreadPool {
     /// # Ok::<(), filch::Error>(())
     /// ```
     pub fn budget(&self, resource: Resource) -> ResourceBudget {
-        let budget = self.shared().purse.budget();
-        ResourceBudget {
-            total: budget.total().of(resource),
-            free: budget.free().of(resource),
-            overcommitted: budget.overcommitted().of(resource),
-        }
+        self.shared().purse.budget().of(resource)
     }
 
     /// From now on there is so much of a resource; above 2 to the power of 52 that. If it is less than what is leased,

@@ -67,6 +67,7 @@ impl ThreadPool {
         let latencies: Vec<_> = shared.workers().map(|worker| &worker.latencies).collect();
         let latency = LatencySnapshot::new(shared.one_in, &latencies, &shared.labels, tick);
         let mut snapshot = Snapshot::new(pool, workers, latency, self.readings());
+        snapshot.leases = shared.purse.seen();
         snapshot.alerts.clone_from(&shared.alarm.alerts().firing);
         for worker in &mut snapshot.workers {
             worker.reasons = shared.rules.reasons(&worker.health).collect();

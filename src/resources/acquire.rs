@@ -31,7 +31,7 @@ pub fn acquire(
     blocking: impl FnOnce(&dyn Fn() -> bool) -> Option<bool>,
 ) -> Result<Lease, Refusal> {
     let term = Term::of(request);
-    let grant = match budget.ask(request, Lessee::current().has_any(), expects)? {
+    let grant = match budget.ask(request, term.place, Lessee::current().has_any(), expects)? {
         Asked::Granted(grant) => grant,
         Asked::Waits(ticket) => match blocking(&|| ticket.waiter.wait(timeout)) {
             Some(true) => ticket.into_grant(),
@@ -65,7 +65,7 @@ pub fn enter(
 ) -> Result<(), Refusal> {
     let term = Term::of(request);
     let entry = |grant| Entry { budget: Arc::clone(budget), grant, term };
-    match budget.ask(request, false, || None)? {
+    match budget.ask(request, term.place, false, || None)? {
         Asked::Granted(grant) => start(entry(grant)),
         Asked::Waits(ticket) => {
             let (waiter, budget) = (Arc::clone(&ticket.waiter), Arc::clone(budget));
@@ -87,8 +87,8 @@ pub struct Acquire {
 impl Acquire {
     #[track_caller]
     pub(crate) fn new(budget: &Arc<Budget>, request: &Request) -> Result<Self, Refusal> {
-        let asked = Some(budget.ask(request, false, || None)?);
         let term = Term::of(request);
+        let asked = Some(budget.ask(request, term.place, false, || None)?);
         Ok(Self { budget: Arc::clone(budget), asked, term })
     }
 }

@@ -6,13 +6,17 @@ use crate::resources::budget::Budget;
 use crate::resources::elastic::{Call, Elastic};
 use crate::resources::ledger::{Entry, LeaseInfo, Terms};
 use crate::resources::tenant::Tenant;
+use crate::telemetry::leases::Leases;
+use std::panic::Location;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What came of a look at all leases.
 pub struct Audit {
-    /// The one that is overdue for longest.
+    /// The one that is overdue for longest, or has been taken back.
     pub overdue: Option<LeaseInfo>,
+    /// The request that waits for longest: since when, and where in the program.
+    pub waits: Option<(Instant, &'static Location<'static>)>,
     /// When to look again.
     pub next: Duration,
     /// What holders of elastic leases are to be told.
@@ -24,7 +28,7 @@ impl Budget {
     pub fn audit(&self) -> Audit {
         let whose = |tenant: usize| self.queue().tenants[tenant].clone();
         let take_back = |tenant: Tenant, amounts| self.give_back(&tenant, amounts);
-        self.ledger.reclaim(self.reclaim_running, whose, take_back);
+        let leak = self.ledger.reclaim(self.reclaim_running, whose, take_back);
         let calls = if self.elastics.are_none() {
             Vec::new()
         } else {
@@ -32,7 +36,30 @@ impl Budget {
             adjust(self, wanted)
         };
         let (overdue, next) = self.ledger.look();
-        Audit { overdue, next, calls }
+        let waits = self.longest_wait();
+        Audit { overdue: overdue.or(leak), waits, next, calls }
+    }
+
+    fn longest_wait(&self) -> Option<(Instant, &'static Location<'static>)> {
+        let queue = self.queue();
+        queue.waiters.values().map(|waiter| (waiter.since, waiter.place)).min_by_key(|wait| wait.0)
+    }
+
+    /// For people, and programs that look on.
+    pub fn seen(&self) -> Leases {
+        let mut seen = Leases {
+            waiting: self.queue().waiters.len(),
+            longest_wait: self.longest_wait().map_or(Duration::ZERO, |(since, _)| since.elapsed()),
+            reclaimed: self.ledger.reclaimed(),
+            budgets: Resource::ALL.map(|resource| (resource.to_string(), self.of(resource))).into(),
+            ..Leases::default()
+        };
+        for info in self.ledger.all() {
+            seen.out += 1;
+            seen.overdue += usize::from(!info.overdue().is_zero());
+            seen.longest_held = seen.longest_held.max(info.held);
+        }
+        seen
     }
 
     /// An elastic lease of this tenant.

@@ -15,6 +15,7 @@ use crate::resources::tenant::Tenant;
 use crate::resources::unused::{UNMEASURED, Unused};
 use crate::resources::waiter::{Notice, Waiter};
 use crate::sync::statistic::{AtomicU64, Ordering};
+use crate::telemetry::leases::ResourceBudget;
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,6 +108,12 @@ impl Budget {
     pub fn overcommitted(&self) -> Amounts {
         let free = self.account.free();
         Amounts::NONE.each(|resource, _| free[resource as usize].min(0).unsigned_abs())
+    }
+
+    pub fn of(&self, resource: Resource) -> ResourceBudget {
+        let all = [self.total(), self.free(), self.overcommitted()];
+        let [total, free, overcommitted] = all.map(|amounts| amounts.of(resource));
+        ResourceBudget::new(total, free, overcommitted)
     }
 
     /// There is so much of it from now on, whatever the machine has. What is taken stays taken.

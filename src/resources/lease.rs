@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy)]
 pub struct Term {
     lasts: Option<Duration>,
-    place: &'static Location<'static>,
+    pub place: &'static Location<'static>,
     most: Amounts,
 }
 
@@ -177,6 +177,20 @@ impl Drop for Lease {
             rest = rest.plus(self.terms.amounts);
         }
         self.budget.give_back(&self.tenant, rest);
+    }
+}
+
+/// How much it is of what.
+impl fmt::Display for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a lease")?;
+        let parts = Resource::ALL.into_iter().map(|resource| (resource, self.amount(resource)));
+        let mut word = " of";
+        for (resource, amount) in parts.filter(|&(_, amount)| amount > 0) {
+            write!(f, "{word} {amount} {} ({resource})", resource.unit())?;
+            word = ",";
+        }
+        Ok(())
     }
 }
 

@@ -8,9 +8,10 @@ use crate::resources::lessee::Lessee;
 use crate::resources::places;
 use crate::sync::clock::Clock;
 use crate::sync::statistic::{AtomicU64, Ordering};
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A lease that is out, for [`ThreadPool::leases`](crate::ThreadPool::leases).
@@ -49,6 +50,9 @@ impl fmt::Display for LeaseInfo {
 /// Since when, in ticks; for how long, in nanoseconds; where; who asked; whose it is, and how much.
 const WORDS: usize = 5 + Resource::ALL.len();
 
+/// How many are kept of those that have been taken back.
+const LEAKS: usize = 64;
+
 /// What is written down of a lease.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
@@ -78,6 +82,8 @@ pub struct Ledger {
     /// How often all are looked at, at least.
     checks: Duration,
     reclaimed: AtomicU64,
+    /// Those that have been taken back last.
+    leaks: Mutex<VecDeque<LeaseInfo>>,
     /// Has somebody look at once.
     call: Arc<dyn Fn() + Send + Sync>,
 }
@@ -90,7 +96,8 @@ impl Ledger {
     ) -> Self {
         let (terms, clock, reclaimed) = (Slots::default(), Clock::new(), AtomicU64::new(0));
         let planned = AtomicU64::new(0);
-        Self { terms, clock, planned, time_to_live, checks, reclaimed, call }
+        let leaks = Mutex::default();
+        Self { terms, clock, planned, time_to_live, checks, reclaimed, leaks, call }
     }
 
     /// Writes it down; none if there are too many for anybody to watch.
@@ -158,13 +165,14 @@ impl Ledger {
     }
 
     /// Strikes out those that are overdue and that nobody has any more, or, if `running`, whoever has them. `take_back` is
-    /// told of each: `whose`, by the tenant's index, and how much.
+    /// told of each: `whose`, by the tenant's index, and how much. Returns the last of them.
     pub fn reclaim<T>(
         &self,
         running: bool,
         whose: impl Fn(usize) -> T,
         mut take_back: impl FnMut(T, Amounts),
-    ) {
+    ) -> Option<LeaseInfo> {
+        let mut last = None;
         for (entry, words, info) in self.entries() {
             if info.overdue().is_zero() || !(running || info.abandoned) {
                 continue;
@@ -173,9 +181,22 @@ impl Ledger {
             let whose = whose(words[4] as usize);
             if self.end(entry) {
                 self.reclaimed.fetch_add(1, Ordering::Relaxed);
+                let mut leaks = self.leaks.lock().unwrap_or_else(PoisonError::into_inner);
+                if leaks.len() == LEAKS {
+                    leaks.pop_front();
+                }
+                leaks.push_back(info);
+                drop(leaks);
+                last = Some(info);
                 take_back(whose, Amounts::new(std::array::from_fn(|at| words[5 + at])));
             }
         }
+        last
+    }
+
+    pub fn leaks(&self) -> Vec<LeaseInfo> {
+        let leaks = self.leaks.lock().unwrap_or_else(PoisonError::into_inner);
+        leaks.iter().copied().collect()
     }
 
     /// How many have been taken back from who had forgotten them.

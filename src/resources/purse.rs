@@ -4,6 +4,7 @@ use crate::policy::amounts::{Means, Resource};
 use crate::resources::audit::Audit;
 use crate::resources::budget::Budget;
 use crate::resources::config::BudgetConfig;
+use crate::telemetry::leases::Leases;
 use crate::telemetry::unavailable::Fact;
 use std::sync::{Arc, OnceLock};
 
@@ -39,6 +40,11 @@ impl Purse {
     /// See [`Budget::audit`]. None if nobody has asked for a budget yet.
     pub fn audit(&self) -> Option<Audit> {
         self.budget.get().map(|budget| budget.audit())
+    }
+
+    /// What is leased, and who waits.
+    pub fn seen(&self) -> Leases {
+        self.budget.get().map(|budget| budget.seen()).unwrap_or_default()
     }
 
     /// The machine has so much of it now. Nothing happens if nobody has asked for a budget yet.

@@ -5,6 +5,7 @@ use crate::resources::budget::{Budget, Grant};
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::waiter::{Expects, Waiter};
+use std::panic::Location;
 use std::sync::Arc;
 
 pub enum Asked {
@@ -50,6 +51,7 @@ impl Budget {
     pub fn ask(
         self: &Arc<Self>,
         request: &Request,
+        place: &'static Location<'static>,
         holds: bool,
         expects: impl FnOnce() -> Option<Expects>,
     ) -> Result<Asked, Refusal> {
@@ -61,7 +63,7 @@ impl Budget {
         let (tenant, amounts) = (self.check(request)?, request.amounts);
         let mut queue = self.queue();
         queue.tickets += 1;
-        let (ticket, waiter) = (queue.tickets, Arc::new(Waiter::new(expects())));
+        let (ticket, waiter) = (queue.tickets, Arc::new(Waiter::new(place, expects())));
         queue.fairness.join(Waiting::new(ticket, tenant.index(), request.priority, amounts));
         queue.waiters.insert(ticket, Arc::clone(&waiter));
         let grant = Grant { tenant, amounts };

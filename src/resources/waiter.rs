@@ -1,6 +1,7 @@
 //! One who waits in a budget's queue: a thread, or a task that is polled. Whoever gets here has left the fast path, so a
 //! lock will do.
 
+use std::panic::Location;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -8,8 +9,10 @@ use std::time::{Duration, Instant};
 /// Told by how many more who wait will be there soon, as they have been granted what they wait for.
 pub type Expects = Box<dyn Fn(isize) + Send + Sync>;
 
-#[derive(Default)]
 pub struct Waiter {
+    pub since: Instant,
+    /// Where in the program.
+    pub place: &'static Location<'static>,
     expects: Option<Expects>,
     state: Mutex<State>,
     changed: Condvar,
@@ -37,8 +40,9 @@ impl Notice {
 }
 
 impl Waiter {
-    pub fn new(expects: Option<Expects>) -> Self {
-        Self { expects, ..Self::default() }
+    pub fn new(place: &'static Location<'static>, expects: Option<Expects>) -> Self {
+        let (state, changed) = Default::default();
+        Self { since: Instant::now(), place, expects, state, changed }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

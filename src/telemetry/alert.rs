@@ -55,10 +55,12 @@ pub enum AlertKind {
     MemoryPressure,
     /// By how much a lease has been held for longer than it was meant, in seconds.
     Lease,
+    /// For how long somebody has waited for a lease, in seconds.
+    Starvation,
 }
 
 impl AlertKind {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Cpu,
         Self::Memory,
         Self::Network,
@@ -72,11 +74,15 @@ impl AlertKind {
         Self::CpuPressure,
         Self::MemoryPressure,
         Self::Lease,
+        Self::Starvation,
     ];
 
     /// Whether its value is a share of what there is, or could be.
     pub(crate) fn is_share(self) -> bool {
-        !matches!(self, Self::QueueLength | Self::QueueWait | Self::Stall | Self::Lease)
+        !matches!(
+            self,
+            Self::QueueLength | Self::QueueWait | Self::Stall | Self::Lease | Self::Starvation
+        )
     }
 
     /// What it is that is `value`, for people.
@@ -103,6 +109,9 @@ impl AlertKind {
             Self::Lease => format!(
                 "a lease that was asked for at {resource} is held for {value:.0} s longer than it was meant"
             ),
+            Self::Starvation => {
+                format!("a request for a lease at {resource} has waited for {value:.0} s")
+            }
             Self::MemoryPressure => {
                 format!("in {percent:.0} % of the time something waited for memory")
             }
@@ -123,7 +132,7 @@ pub struct Alert {
     pub severity: Severity,
     /// For people.
     pub message: String,
-    /// Which file system or worker, or where in the program a lease was asked for; empty where there is only one.
+    /// Which file system or worker, or where in the program a lease is asked for; empty where there is only one.
     pub resource: String,
     /// What it was when this was last told of.
     pub value: f64,

@@ -10,6 +10,7 @@ pub mod health;
 pub mod history;
 pub mod labels;
 pub mod latency;
+pub mod leases;
 pub mod machine;
 pub mod readings;
 pub mod record;

@@ -4,6 +4,7 @@ use crate::telemetry::alert::Alert;
 use crate::telemetry::health::Vitals;
 use crate::telemetry::history::{At, Key, Taken};
 use crate::telemetry::latency::LatencySnapshot;
+use crate::telemetry::leases::Leases;
 use crate::telemetry::machine::{Core, Cpu, Disk, Memory, Mount, Network};
 use crate::telemetry::readings::{Reading, Readings};
 use crate::telemetry::record::{Field, Record, Unit};
@@ -69,6 +70,8 @@ pub struct Snapshot {
     pub latency: LatencySnapshot,
     /// The alerts that fire, the oldest first.
     pub alerts: Vec<Alert>,
+    /// What tasks have leased, and who waits for more.
+    pub leases: Leases,
     /// Readings of the pool.
     pub work: Section<Work>,
     /// The CPUs.
@@ -125,6 +128,7 @@ impl Snapshot {
             workers,
             latency,
             alerts: Vec::new(),
+            leases: Leases::default(),
             work: clock.section(readings),
             cpu: clock.section(readings),
             cores: keyed(cores, Key::as_number),
@@ -196,6 +200,7 @@ impl fmt::Display for Snapshot {
         self.workers.iter().try_for_each(|worker| write!(f, "{worker}"))?;
         write!(f, "{}", self.latency)?;
         self.alerts.iter().try_for_each(|alert| writeln!(f, "{alert}"))?;
+        write!(f, "{}", self.leases)?;
         self.work.write(f)?;
         self.cpu.write(f)?;
         for (number, core) in &self.cores {

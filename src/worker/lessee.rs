@@ -32,6 +32,16 @@ impl Local {
         part()
     }
 
+    /// As that, on whichever worker this is. Apart, so that the usual case is compiled as if it were the only one.
+    #[cold]
+    #[inline(never)]
+    pub fn run_as_part_of<R>(whole: Lessee, part: impl FnOnce() -> R) -> R {
+        let on_worker = |local: Option<&Self>| {
+            local.expect("filch: a part ran on no worker").run_part_of(whole, part)
+        };
+        Self::with_current(on_worker)
+    }
+
     /// A job has taken leases, and is over.
     #[cold]
     pub(super) fn end_lessee(&self) {
