@@ -12,6 +12,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
@@ -270,6 +271,36 @@ fn a_task_that_needs_a_lease_starts_with_it_and_holds_no_worker_before() {
         wait_until(|| free(&pool) == 5);
         assert!(pool.spawn_with(&units(6), |_| ()).is_err());
     }
+}
+
+#[test]
+fn a_lease_is_granted_when_a_worker_starts_the_task_and_not_before() {
+    let pool = Pool::from(builder(1).max_threads(1).budget(Resource::Memory, 10));
+    let (release, held) = channel::<()>();
+    let (begun, begins) = channel();
+    pool.spawn(move || {
+        begun.send(()).unwrap();
+        held.recv().unwrap();
+    });
+    begins.recv().unwrap();
+    let (sender, receiver) = channel();
+    for at in 0..3 {
+        let sender = sender.clone();
+        let task = move |lease: &Lease| sender.send((at, lease.amount(Resource::Memory))).unwrap();
+        pool.spawn_with(&units(8), task).unwrap();
+    }
+    // The only worker is about something else: whoever can use it meanwhile has it.
+    assert_eq!(free(&pool), 10);
+    let tenant = pool.tenant(1);
+    let lease = pool.acquire(&units(9).tenant(&tenant)).unwrap();
+    release.send(()).unwrap();
+    assert!(pool.install(|| true));
+    assert!(receiver.try_recv().is_err(), "there is no room for one");
+    drop(lease);
+    for at in 0..3 {
+        assert_eq!(receiver.recv().unwrap(), (at, 8));
+    }
+    wait_until(|| free(&pool) == 10);
 }
 
 #[test]

@@ -2,14 +2,14 @@
 
 use crate::construct::spawn::detached;
 use crate::pool::thread_pool::ThreadPool;
-use crate::resources::acquire::{Entry, enter};
+use crate::resources::acquire::Errand;
 use crate::resources::lease::Lease;
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::worker::blocked::concerns_guests;
 use crate::worker::local::Local;
 use crate::worker::shared::Job;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 impl ThreadPool {
     /// Starts a task when the lease that it asks for has been granted, and gives that back when it has ended. Waiting
@@ -46,19 +46,22 @@ impl ThreadPool {
     {
         let shared = self.shared();
         let pending = shared.pend().ok_or(Refusal::ShutDown)?;
-        let start = move |entry: Entry| {
-            let shared = Arc::clone(pending.pool());
-            let run = move || {
-                let lease = entry.lease();
+        let accepted = Arc::new(Mutex::new(Some((pending, task))));
+        let pool = Arc::clone(shared);
+        let come = move |errand: &Arc<Errand>| {
+            let (errand, accepted) = (Arc::clone(errand), Arc::clone(&accepted));
+            let job = detached(&pool, None, None, move || {
+                let Some(lease) = errand.fetch() else { return };
                 Local::with_current(|current| current.map(Local::mind_leases));
+                let accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner).take();
+                // It is running: the pool won't end before it has.
+                let (_, task) = accepted.expect("filch: a task has had two leases");
                 task(&lease);
-            };
-            let job = detached(&shared, None, None, run);
-            // Others have waited for less: what it has leased is idle until it runs.
-            shared.misfits.push(Job::Task(job));
-            shared.notify_from_outside(concerns_guests);
-            drop(pending);
+            });
+            // Others have waited for less.
+            pool.misfits.push(Job::Task(job));
+            pool.notify_from_outside(concerns_guests);
         };
-        enter(self.shared().purse.budget(), request, start)
+        Errand::begin(shared.purse.budget(), request, come)
     }
 }

@@ -115,12 +115,13 @@ impl Fairness {
         all.fold(Amounts::NONE, Amounts::plus)
     }
 
-    /// Takes out who is next, if anybody can be.
+    /// Takes out who is next, if anybody can be who is `ready`, by the ticket: others are as if they didn't fit.
     pub fn next(
         &mut self,
         total: &Amounts,
         mut free: Amounts,
         holding: impl Fn(usize) -> Holding,
+        ready: impl Fn(u64) -> bool,
     ) -> Option<Waiting> {
         self.heads.clear();
         // Who wants more than there is in all by now is in nobody's way.
@@ -141,7 +142,7 @@ impl Fairness {
         });
         let mut next = None;
         for (at, head) in self.heads.iter().enumerate() {
-            if head.wants.fits(&free) {
+            if head.wants.fits(&free) && ready(head.ticket) {
                 next = Some(at);
                 break;
             }
@@ -219,7 +220,8 @@ mod tests {
 
         fn step(&mut self) -> Option<Waiting> {
             let holdings = &self.holdings;
-            let next = self.fairness.next(&self.total, self.free, |tenant| holdings[tenant])?;
+            let next =
+                self.fairness.next(&self.total, self.free, |tenant| holdings[tenant], |_| true)?;
             assert!(next.wants.fits(&self.free), "more than there is");
             self.free = self.free.minus(next.wants);
             let holding = &mut self.holdings[next.tenant];

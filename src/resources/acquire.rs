@@ -1,16 +1,16 @@
 //! How a lease is come by: at once, by a thread that waits, or by a future.
 
-use crate::resources::budget::{Budget, Grant};
+use crate::resources::budget::Budget;
 use crate::resources::lease::{Lease, Term};
 use crate::resources::lessee::Lessee;
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
-use crate::resources::ticket::Asked;
-use crate::resources::waiter::{Expects, Notice};
+use crate::resources::ticket::{Asked, Ticket};
+use crate::resources::waiter::Expects;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -42,38 +42,45 @@ pub fn acquire(
     Ok(Lease::new(budget, grant, Lessee::take_one(), term))
 }
 
-/// What has been granted to one who isn't running yet.
-pub struct Entry {
+/// Somebody's place in the queue, who is to come for a lease when it is offered.
+pub struct Errand {
     budget: Arc<Budget>,
-    grant: Grant,
+    /// None before it has joined the queue, and when it has come. Locked while it comes: it may be asked to again.
+    ticket: Mutex<Option<Ticket>>,
     term: Term,
 }
 
-impl Entry {
-    /// For the thread that runs it.
-    pub fn lease(self) -> Lease {
-        Lease::new(&self.budget, self.grant, Lessee::take_one(), self.term)
+impl Errand {
+    /// `come` is called whenever a lease is offered, perhaps on the thread that gives back what was missing.
+    #[track_caller]
+    pub fn begin(
+        budget: &Arc<Budget>,
+        request: &Request,
+        come: impl Fn(&Arc<Self>) + Send + Sync + 'static,
+    ) -> Result<(), Refusal> {
+        let term = Term::of(request);
+        let (budget, ticket) = (Arc::clone(budget), Mutex::default());
+        let errand = Arc::new(Self { budget, ticket, term });
+        let place = Arc::clone(&errand);
+        // Not before it is known where the ticket is.
+        let mut ticket = errand.ticket();
+        let offer = Box::new(move || come(&place));
+        *ticket = Some(errand.budget.ask_to_fetch(request, term.place, offer)?);
+        Ok(())
     }
-}
 
-/// Calls `start` when it has been granted: at once, or on the thread that gives back what was missing.
-#[track_caller]
-pub fn enter(
-    budget: &Arc<Budget>,
-    request: &Request,
-    start: impl FnOnce(Entry) + Send + 'static,
-) -> Result<(), Refusal> {
-    let term = Term::of(request);
-    let entry = |grant| Entry { budget: Arc::clone(budget), grant, term };
-    match budget.ask(request, term.place, false, || None)? {
-        Asked::Granted(grant) => start(entry(grant)),
-        Asked::Waits(ticket) => {
-            let (waiter, budget) = (Arc::clone(&ticket.waiter), Arc::clone(budget));
-            let call = move || start(Entry { budget, grant: ticket.into_grant(), term });
-            waiter.notify(Box::new(call)).into_iter().for_each(Notice::give);
-        }
+    fn ticket(&self) -> MutexGuard<'_, Option<Ticket>> {
+        self.ticket.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    Ok(())
+
+    /// The lease, for the thread that has come, if it is there still. If not, that is called to come again.
+    pub fn fetch(&self) -> Option<Lease> {
+        let mut ticket = self.ticket();
+        let grant = ticket.as_ref()?.fetch()?;
+        // It knows of us.
+        *ticket = None;
+        Some(Lease::new(&self.budget, grant, Lessee::take_one(), self.term))
+    }
 }
 
 /// A lease that is waited for: a future; see [`ThreadPool::acquire_async`](crate::ThreadPool::acquire_async). Dropped, it waits no more.

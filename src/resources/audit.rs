@@ -47,8 +47,9 @@ impl Budget {
 
     /// For people, and programs that look on.
     pub fn seen(&self) -> Leases {
+        let waiting = self.queue().waiters.len();
         let mut seen = Leases {
-            waiting: self.queue().waiters.len(),
+            waiting,
             longest_wait: self.longest_wait().map_or(Duration::ZERO, |(since, _)| since.elapsed()),
             reclaimed: self.ledger.reclaimed(),
             budgets: Resource::ALL.map(|resource| (resource.to_string(), self.of(resource))).into(),

@@ -13,12 +13,13 @@ use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
 use crate::resources::unused::{UNMEASURED, Unused};
-use crate::resources::waiter::{Notice, Waiter};
+use crate::resources::waiter::Waiter;
 use crate::sync::statistic::{AtomicU64, Ordering};
 use crate::telemetry::leases::ResourceBudget;
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
 const RESOURCES: usize = Resource::ALL.len();
 
@@ -202,15 +203,24 @@ impl Budget {
         self.call_for_elastics();
     }
 
-    /// Gives what is free to those who are next.
+    /// Gives what is free to those who are next, or offers it to those who are to come for it.
     pub(super) fn serve(&self, mut queue: MutexGuard<'_, Queue>) {
         let Queue { fairness, waiters, tenants, .. } = &mut *queue;
         let total = self.total();
         self.account.want(fairness.wanted());
-        let mut notices = Vec::new();
-        while let Some(next) =
-            fairness.next(&total, self.free(), |tenant| tenants[tenant].holding())
-        {
+        let (mut woken, mut offered) = (Vec::new(), Vec::new());
+        while let Some(next) = fairness.next(
+            &total,
+            self.free(),
+            |tenant| tenants[tenant].holding(),
+            |ticket| waiters.get(&ticket).is_some_and(|waiter| !waiter.is_offered()),
+        ) {
+            if let Some(waiter) = waiters.get(&next.ticket).filter(|waiter| waiter.is_fetched()) {
+                fairness.join(next);
+                waiter.set_offered(true);
+                offered.push(Arc::clone(waiter));
+                continue;
+            }
             if self.account.take(next.wants.all()) != Attempt::Taken {
                 // Somebody took it who hadn't seen yet that others wait: it gives it back, and serves them.
                 fairness.join(next);
@@ -219,11 +229,31 @@ impl Budget {
             tenants[next.tenant].take(next.wants);
             self.unused.granted(next.wants);
             // While the lock is held, or one that waits no more could miss it.
-            notices.extend(waiters.remove(&next.ticket).and_then(|waiter| waiter.grant()));
+            woken.extend(waiters.remove(&next.ticket).and_then(|waiter| waiter.grant()));
         }
         self.account.want(fairness.wanted());
         drop(queue);
-        notices.into_iter().for_each(Notice::give);
+        woken.into_iter().for_each(Waker::wake);
+        offered.into_iter().for_each(|waiter| waiter.offer());
+    }
+
+    /// Gives what has been offered to who has come for it, if it is there still.
+    pub(super) fn fetch(&self, ticket: u64, Grant { tenant, amounts }: &Grant) -> bool {
+        let mut queue = self.queue();
+        let taken =
+            amounts.fits(&self.free()) && self.account.take(amounts.all()) == Attempt::Taken;
+        if let Some(waiter) = queue.waiters.get(&ticket) {
+            waiter.set_offered(false);
+        }
+        if taken {
+            tenant.take(*amounts);
+            self.unused.granted(*amounts);
+            queue.waiters.remove(&ticket);
+            queue.fairness.leave(tenant.index(), ticket);
+        }
+        // The next one is offered, or this one again.
+        self.serve(queue);
+        taken
     }
 }
 

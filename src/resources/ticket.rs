@@ -4,7 +4,7 @@ use crate::policy::fairness::Waiting;
 use crate::resources::budget::{Budget, Grant};
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
-use crate::resources::waiter::{Expects, Waiter};
+use crate::resources::waiter::{Expects, Offer, Waiter};
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -26,6 +26,11 @@ impl Ticket {
     pub fn into_grant(self) -> Grant {
         assert!(self.waiter.take(), "filch: a lease that was not granted");
         self.grant.clone()
+    }
+
+    /// For who comes for what is offered: that, if it is there still. If not, it will be offered again.
+    pub fn fetch(&self) -> Option<Grant> {
+        self.budget.fetch(self.ticket, &self.grant).then(|| self.grant.clone())
     }
 }
 
@@ -60,16 +65,30 @@ impl Budget {
             Err(Refusal::Busy) => {}
             outcome => return outcome.map(Asked::Granted),
         }
+        Ok(Asked::Waits(self.join_queue(request, Waiter::new(place, expects(), None))?))
+    }
+
+    /// A place in the queue for one who is to come for what is offered.
+    pub fn ask_to_fetch(
+        self: &Arc<Self>,
+        request: &Request,
+        place: &'static Location<'static>,
+        offer: Offer,
+    ) -> Result<Ticket, Refusal> {
+        self.join_queue(request, Waiter::new(place, None, Some(offer)))
+    }
+
+    fn join_queue(self: &Arc<Self>, request: &Request, waiter: Waiter) -> Result<Ticket, Refusal> {
         let (tenant, amounts) = (self.check(request)?, request.amounts);
         let mut queue = self.queue();
         queue.tickets += 1;
-        let (ticket, waiter) = (queue.tickets, Arc::new(Waiter::new(place, expects())));
+        let (ticket, waiter) = (queue.tickets, Arc::new(waiter));
         queue.fairness.join(Waiting::new(ticket, tenant.index(), request.priority, amounts));
         queue.waiters.insert(ticket, Arc::clone(&waiter));
         let grant = Grant { tenant, amounts };
         let ticket = Ticket { budget: Arc::clone(self), waiter, ticket, grant };
         self.serve(queue);
         self.call_for_elastics();
-        Ok(Asked::Waits(ticket))
+        Ok(ticket)
     }
 }

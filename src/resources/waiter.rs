@@ -14,6 +14,7 @@ pub struct Waiter {
     /// Where in the program.
     pub place: &'static Location<'static>,
     expects: Option<Expects>,
+    offer: Option<Offer>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -21,43 +22,56 @@ pub struct Waiter {
 #[derive(Default)]
 struct State {
     granted: bool,
-    notice: Option<Notice>,
+    offered: bool,
+    /// Woken when it is granted: never while a lock is held, as it may be a user's code.
+    waker: Option<Waker>,
 }
 
-/// What happens when it is granted: never while a lock is held, as it may be a user's code.
-pub enum Notice {
-    Wake(Waker),
-    Call(Box<dyn FnOnce() + Send>),
-}
-
-impl Notice {
-    pub fn give(self) {
-        match self {
-            Self::Wake(waker) => waker.wake(),
-            Self::Call(call) => call(),
-        }
-    }
-}
+/// Sees to it that somebody comes for what has been [offered](Waiter::offer).
+pub type Offer = Box<dyn Fn() + Send + Sync>;
 
 impl Waiter {
-    pub fn new(place: &'static Location<'static>, expects: Option<Expects>) -> Self {
+    pub fn new(
+        place: &'static Location<'static>,
+        expects: Option<Expects>,
+        offer: Option<Offer>,
+    ) -> Self {
         let (state, changed) = Default::default();
-        Self { since: Instant::now(), place, expects, state, changed }
+        Self { since: Instant::now(), place, expects, offer, state, changed }
+    }
+
+    /// Whether it is granted nothing by itself: somebody is to come for it, who starts at once.
+    pub fn is_fetched(&self) -> bool {
+        self.offer.is_some()
+    }
+
+    /// Notes whether somebody has been asked to come for it.
+    pub fn set_offered(&self, offered: bool) {
+        self.state().offered = offered;
+    }
+
+    pub fn is_offered(&self) -> bool {
+        self.state().offered
+    }
+
+    /// Has somebody come for it. Not while a lock is held.
+    pub fn offer(&self) {
+        self.offer.iter().for_each(|offer| offer());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the notice that is to be given of it.
+    /// Returns who is to be woken then.
     #[must_use]
-    pub fn grant(&self) -> Option<Notice> {
+    pub fn grant(&self) -> Option<Waker> {
         // Before it can be seen: expected before it is there.
         self.expects.iter().for_each(|expects| expects(1));
         let mut state = self.state();
         state.granted = true;
         self.changed.notify_all();
-        state.notice.take()
+        state.waker.take()
     }
 
     /// Whether it was granted; it isn't any more.
@@ -91,20 +105,8 @@ impl Waiter {
     pub fn poll(&self, context: &Context<'_>) -> bool {
         let mut state = self.state();
         if !state.granted {
-            state.notice = Some(Notice::Wake(context.waker().clone()));
+            state.waker = Some(context.waker().clone());
         }
         state.granted
-    }
-
-    /// Has `call` called when it is granted; returns it if that is so already.
-    #[must_use]
-    pub fn notify(&self, call: Box<dyn FnOnce() + Send>) -> Option<Notice> {
-        let mut state = self.state();
-        let call = Some(Notice::Call(call));
-        if state.granted {
-            return call;
-        }
-        state.notice = call;
-        None
     }
 }

@@ -20,12 +20,6 @@ impl Drop for Entered<'_> {
 /// Work that is still to be queued, by whatever thread: the pool doesn't end before this is dropped.
 pub struct Pending(Arc<Shared>);
 
-impl Pending {
-    pub fn pool(&self) -> &Arc<Shared> {
-        &self.0
-    }
-}
-
 impl Drop for Pending {
     fn drop(&mut self) {
         self.0.unstaff();
