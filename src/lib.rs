@@ -143,7 +143,8 @@ pub use construct::join::{FnContext, join, join_context};
 pub use construct::labelled::{TaskBuilder, spawn_named};
 pub use construct::scope::{Scope, in_place_scope, scope};
 pub use construct::scope_fifo::{ScopeFifo, in_place_scope_fifo, scope_fifo};
-pub use construct::spawn::{Rejected, spawn, spawn_fifo};
+pub use construct::spawn::{spawn, spawn_fifo};
+pub use construct::spawn_async::SpawnAsync;
 pub use construct::task::Cancelled;
 pub use construct::this_thread::{
     Yield, current_num_threads, current_thread_has_pending_tasks, current_thread_index,
@@ -155,6 +156,7 @@ pub use error::Error as ThreadPoolBuildError;
 #[cfg(feature = "metrics")]
 pub use export::publisher::MetricsPublisher;
 pub use monitor::monitoring::Monitoring;
+pub use policy::admission::{AdmissionPolicy, Shed};
 pub use policy::alert_rules::{AlertAction, AlertRules};
 pub use policy::amounts::Resource;
 pub use policy::fairness::AllocationStrategy;
@@ -176,6 +178,7 @@ pub use resources::acquire::Acquire;
 pub use resources::lease::Lease;
 pub use resources::ledger::LeaseInfo;
 pub use resources::refusal::Refusal;
+pub use resources::rejected::{Rejected, Rejection};
 pub use resources::request::Request;
 pub use resources::tenant::Tenant;
 pub use telemetry::activity::{Status, Times};

@@ -1,9 +1,12 @@
 //! `spawn_handle`: a task that hands back its result.
 
+use crate::construct::admit::admit;
 use crate::construct::install::call;
-use crate::construct::spawn::{Rejected, accepted, in_current_pool, push};
+use crate::construct::spawn::{accepted, in_current_pool, push};
 use crate::construct::task::{Completion, Task};
+use crate::policy::admission::Shed;
 use crate::pool::thread_pool::ThreadPool;
+use crate::resources::rejected::Rejected;
 use crate::worker::blocked::concerns_guests;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
@@ -33,11 +36,11 @@ pub struct JoinHandle<T> {
     task: Arc<dyn Completion<T>>,
 }
 
-/// Starts a task and returns a handle for its result. Costs one allocation.
+/// Starts a task and returns a handle for its result. Costs one allocation. Waits for room where
+/// [`spawn`](crate::spawn()) does.
 ///
 /// # Panics
-/// If the pool has been shut down and this isn't one of its workers; and, as
-/// [every verb](crate#panics), if the global pool has to be built and can't be.
+/// As [`spawn`](crate::spawn()).
 ///
 /// # Examples
 ///
@@ -135,11 +138,20 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let place = shared.admission.get().map(|admission| admit(shared, admission));
     let current = Local::current_in(shared);
     let notable = shared.is_notable(current, label);
-    match notable.then(|| shared.submission(current, label, false)).flatten() {
-        None => queue(shared, work),
-        Some(submission) => queue(shared, move || timed(submission, work)),
+    let submission = notable.then(|| shared.submission(current, label, false)).flatten();
+    match (place, submission) {
+        (None, None) => queue(shared, move || Ok(work())),
+        (None, Some(submission)) => queue(shared, move || Ok(timed(submission, work))),
+        (Some(place), submission) => queue(shared, move || {
+            place.begin_or_shed()?;
+            Ok(match submission {
+                None => work(),
+                Some(submission) => timed(submission, work),
+            })
+        }),
     }
 }
 
@@ -153,7 +165,7 @@ pub fn timed<R>(submission: Submission, work: impl FnOnce() -> R) -> R {
 
 fn queue<F, T>(shared: &Arc<Shared>, work: F) -> result::Result<JoinHandle<T>, Rejected<()>>
 where
-    F: FnOnce() -> T + Send + 'static,
+    F: FnOnce() -> result::Result<T, Shed> + Send + 'static,
     T: Send + 'static,
 {
     let task = Task::new(shared, work);
@@ -163,7 +175,7 @@ where
     let into_job = |task: Arc<Task<_, _>>, _: Option<&Local>| task.into_job();
     match push(shared, task, into_job, push_own, push_outside, concerns_guests) {
         Ok(()) => Ok(handle),
-        Err(_) => Err(Rejected { task: () }),
+        Err(rejected) => Err(rejected.map(drop)),
     }
 }
 
@@ -181,7 +193,7 @@ impl<T> JoinHandle<T> {
     /// lock that those may want.
     ///
     /// # Errors
-    /// The payload, if the task panicked, or [`Cancelled`](crate::Cancelled).
+    /// The payload, if the task panicked, or [`Cancelled`](crate::Cancelled), or [`Shed`](crate::Shed).
     pub fn join(self) -> Result<T> {
         let (latch, pool) = (self.task.latch(), self.task.pool());
         Local::with_current(|current| match current {

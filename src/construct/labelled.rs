@@ -1,7 +1,8 @@
 //! Tasks with labels, by which their latencies are told apart.
 
+use crate::construct::admit::Patience;
 use crate::construct::handle::{JoinHandle, counting_errors, spawn_handle_in};
-use crate::construct::spawn::{accepted, in_current_pool, try_spawn_fifo_in, try_spawn_in};
+use crate::construct::spawn::{Order, accepted, in_current_pool, spawn_in};
 use crate::pool::thread_pool::ThreadPool;
 use crate::worker::shared::Shared;
 use std::sync::Arc;
@@ -23,7 +24,9 @@ pub fn spawn_named<F>(label: &'static str, task: F)
 where
     F: FnOnce() + Send + 'static,
 {
-    accepted(in_current_pool(|shared| try_spawn_in(shared, Some(label), task)));
+    accepted(in_current_pool(|shared| {
+        spawn_in(shared, Order::Lifo, Some(label), Patience::Endless, task)
+    }));
 }
 
 /// How a task is to be started.
@@ -86,7 +89,11 @@ impl<'p> TaskBuilder<'p> {
     where
         F: FnOnce() + Send + 'static,
     {
-        accepted(self.in_pool(|shared| try_spawn_in(shared, self.label, task)));
+        accepted(
+            self.in_pool(|shared| {
+                spawn_in(shared, Order::Lifo, self.label, Patience::Endless, task)
+            }),
+        );
     }
 
     /// As [`spawn_fifo`](crate::spawn_fifo).
@@ -98,7 +105,11 @@ impl<'p> TaskBuilder<'p> {
     where
         F: FnOnce() + Send + 'static,
     {
-        accepted(self.in_pool(|shared| try_spawn_fifo_in(shared, self.label, task)));
+        accepted(
+            self.in_pool(|shared| {
+                spawn_in(shared, Order::Fifo, self.label, Patience::Endless, task)
+            }),
+        );
     }
 
     /// As [`spawn_handle`](crate::spawn_handle).
@@ -139,6 +150,6 @@ impl ThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        accepted(try_spawn_in(self.shared(), Some(label), task));
+        accepted(spawn_in(self.shared(), Order::Lifo, Some(label), Patience::Endless, task));
     }
 }

@@ -2,6 +2,7 @@
 //! the current thread belongs to or else the global one, and the method of `ThreadPool`.
 
 pub mod acquire;
+mod admit;
 pub mod blocking;
 pub mod broadcast;
 pub mod handle;
@@ -13,6 +14,7 @@ pub mod scope;
 pub mod scope_core;
 pub mod scope_fifo;
 pub mod spawn;
+pub mod spawn_async;
 mod spawn_with;
 pub mod task;
 pub mod this_thread;

@@ -3,35 +3,17 @@
 //! This file is `unsafe` because a job erases its task's type, and where it looks up the current
 //! worker without a closure.
 
+use crate::construct::admit::{Patience, admit, try_admit};
 use crate::construct::install::SHUT_DOWN;
 use crate::job::{HeapJob, JobRef};
 use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
+use crate::resources::admission::{Admission, Place};
+use crate::resources::rejected::Rejected;
 use crate::worker::blocked::{Blocked, concerns_guests};
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
-use std::fmt;
 use std::sync::Arc;
-
-/// A task that a pool did not accept because it has been shut down.
-pub struct Rejected<F> {
-    /// The task.
-    pub task: F,
-}
-
-impl<F> fmt::Debug for Rejected<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rejected").finish_non_exhaustive()
-    }
-}
-
-impl<F> fmt::Display for Rejected<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the thread pool has been shut down and takes no more tasks")
-    }
-}
-
-impl<F> std::error::Error for Rejected<F> {}
 
 /// Starts a task and doesn't wait for it.
 ///
@@ -40,13 +22,16 @@ impl<F> std::error::Error for Rejected<F> {}
 /// in the order of their arrival, or nearly so if there are several workers. Costs at most one
 /// allocation: memory of tasks that have run is used again.
 ///
+/// In a pool with a bound ([`max_queued`](crate::ThreadPoolBuilder::max_queued)) a thread that is none of its workers waits
+/// for room.
+///
 /// A panic in the task goes to the pool's
 /// [`panic_handler`](crate::ThreadPoolBuilder::panic_handler), or aborts. A task that hasn't
 /// ended when `main` returns is lost, unless `main` calls
 /// [`shutdown_global`](crate::shutdown_global) before.
 ///
 /// # Panics
-/// If the pool has been shut down and this isn't one of its workers; and, as
+/// If the pool has been shut down, or is while this waits for room, and this isn't one of its workers; and, as
 /// [every verb](crate#panics), if the global pool has to be built and can't be.
 ///
 /// # Examples
@@ -61,7 +46,9 @@ pub fn spawn<F>(task: F)
 where
     F: FnOnce() + Send + 'static,
 {
-    accepted(in_current_pool(|shared| try_spawn_in(shared, None, task)));
+    accepted(in_current_pool(|shared| {
+        spawn_in(shared, Order::Lifo, None, Patience::Endless, task)
+    }));
 }
 
 /// As [`spawn`], but tasks that one worker spawns so are run in the order of their
@@ -89,7 +76,9 @@ pub fn spawn_fifo<F>(task: F)
 where
     F: FnOnce() + Send + 'static,
 {
-    accepted(in_current_pool(|shared| try_spawn_fifo_in(shared, None, task)));
+    accepted(in_current_pool(|shared| {
+        spawn_in(shared, Order::Fifo, None, Patience::Endless, task)
+    }));
 }
 
 impl ThreadPool {
@@ -102,7 +91,7 @@ impl ThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        accepted(try_spawn_in(self.shared(), None, task));
+        accepted(spawn_in(self.shared(), Order::Lifo, None, Patience::Endless, task));
     }
 
     /// [`spawn_fifo`] in this pool.
@@ -114,13 +103,14 @@ impl ThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        accepted(try_spawn_fifo_in(self.shared(), None, task));
+        accepted(spawn_in(self.shared(), Order::Fifo, None, Patience::Endless, task));
     }
 
-    /// As [`spawn`](Self::spawn), but gives the task back if the pool has been shut down.
+    /// As [`spawn`](Self::spawn), but never waits, and gives the task back if the pool doesn't accept it.
     ///
     /// # Errors
-    /// The task, not run, if the pool takes no more.
+    /// The task, not run, and [why](crate::Rejection): the pool has been shut down, there is no room for it by
+    /// [`max_queued`](crate::ThreadPoolBuilder::max_queued), or an [`AdmissionPolicy`](crate::AdmissionPolicy) sheds it.
     ///
     /// # Examples
     ///
@@ -135,7 +125,7 @@ impl ThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        try_spawn_in(self.shared(), None, task)
+        spawn_in(self.shared(), Order::Lifo, None, Patience::None, task)
     }
 }
 
@@ -160,22 +150,58 @@ pub fn accepted<R, T>(outcome: Result<R, Rejected<T>>) -> R {
     }
 }
 
-pub fn try_spawn_in<F>(
-    shared: &Shared,
-    label: Option<&'static str>,
-    task: F,
-) -> Result<(), Rejected<F>>
-where
-    F: FnOnce() + Send + 'static,
-{
-    let into_job = |task, local: Option<&Local>| detached(shared, local, label, task);
-    let push_own = |local: &Local, job| local.deques.detached.push(job);
-    let push_outside = |job| shared.injected.push(job);
-    push(shared, task, into_job, push_own, push_outside, concerns_guests)
+/// In which order a worker runs its own tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Lifo,
+    Fifo,
 }
 
-pub fn try_spawn_fifo_in<F>(
+#[inline]
+pub fn spawn_in<F>(
     shared: &Shared,
+    order: Order,
+    label: Option<&'static str>,
+    patience: Patience,
+    task: F,
+) -> Result<(), Rejected<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    match shared.admission.get() {
+        None => spawn_freely(shared, order, label, task),
+        Some(admission) => spawn_with_bound(shared, admission, order, label, patience, task),
+    }
+}
+
+/// Apart, so that the usual case is compiled as if it were the only one.
+#[cold]
+#[inline(never)]
+fn spawn_with_bound<F>(
+    shared: &Shared,
+    admission: &Arc<Admission>,
+    order: Order,
+    label: Option<&'static str>,
+    patience: Patience,
+    task: F,
+) -> Result<(), Rejected<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    let place = match patience {
+        Patience::None => try_admit(shared, admission),
+        Patience::Endless => Ok(admit(shared, admission)),
+    };
+    match place {
+        Ok(place) => spawn_admitted(shared, order, label, place, task),
+        Err(reason) => Err(Rejected { task, reason }),
+    }
+}
+
+#[inline]
+pub fn spawn_freely<F>(
+    shared: &Shared,
+    order: Order,
     label: Option<&'static str>,
     task: F,
 ) -> Result<(), Rejected<F>>
@@ -183,10 +209,43 @@ where
     F: FnOnce() + Send + 'static,
 {
     let into_job = |task, local: Option<&Local>| detached(shared, local, label, task);
+    queue(shared, order, task, into_job)
+}
+
+pub fn spawn_admitted<F>(
+    shared: &Shared,
+    order: Order,
+    label: Option<&'static str>,
+    place: Place,
+    task: F,
+) -> Result<(), Rejected<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    let into_job = |(place, task): (Place, F), local: Option<&Local>| {
+        let run = move || {
+            place.begin();
+            task();
+        };
+        detached(shared, local, label, run)
+    };
+    queue(shared, order, (place, task), into_job).map_err(|rejected| rejected.map(|both| both.1))
+}
+
+#[inline]
+fn queue<T>(
+    shared: &Shared,
+    order: Order,
+    task: T,
+    into_job: impl FnOnce(T, Option<&Local>) -> JobRef<Local>,
+) -> Result<(), Rejected<T>> {
     let push_own = |local: &Local, job| {
-        // SAFETY: the queue is the worker's, and the pool keeps it as long as any job.
-        let ticket = unsafe { local.remote().fifo.push(job) };
-        local.deques.detached.push(ticket);
+        let job = match order {
+            Order::Lifo => job,
+            // SAFETY: the queue is the worker's, and the pool keeps it as long as any job.
+            Order::Fifo => unsafe { local.remote().fifo.push(job) },
+        };
+        local.deques.detached.push(job);
     };
     let push_outside = |job| shared.injected.push(job);
     push(shared, task, into_job, push_own, push_outside, concerns_guests)
@@ -213,7 +272,7 @@ pub fn push<T, J>(
         shared.notify(concerned);
         return Ok(());
     }
-    let Some(_entered) = shared.enter() else { return Err(Rejected { task }) };
+    let Some(_entered) = shared.enter() else { return Err(Rejected::shut_down(task)) };
     let job = into_job(task, current);
     match current {
         Some(guest) => push_own(guest, job),

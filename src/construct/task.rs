@@ -4,6 +4,7 @@
 //! canceller, takes the closure out of memory that all of them share.
 
 use crate::job::{Header, JobRef};
+use crate::policy::admission::Shed;
 use crate::primitive::latch::Latch;
 use crate::sync::cell::UnsafeCell;
 use crate::sync::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use crate::worker::shared::Shared;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
+use std::result;
 use std::sync::Arc;
 use std::thread::Result;
 
@@ -40,7 +42,8 @@ impl fmt::Display for Cancelled {
 
 impl std::error::Error for Cancelled {}
 
-/// A task, in an allocation that its handle and the queue share.
+/// A task, in an allocation that its handle and the queue share. Its closure may say, first of all, that it is not to be
+/// run.
 #[repr(C)]
 pub struct Task<F, T> {
     header: Header<Local>,
@@ -92,7 +95,7 @@ impl<F, T> Task<F, T> {
 
 impl<F, T> Completion<T> for Task<F, T>
 where
-    F: FnOnce() -> T + Send,
+    F: FnOnce() -> result::Result<T, Shed> + Send,
     T: Send,
 {
     fn pool(&self) -> &Shared {
@@ -105,11 +108,17 @@ where
 
     fn run_unclaimed(&self) {
         if let Some(work) = self.claim() {
-            let result = catch_unwind(AssertUnwindSafe(work));
-            if let Err(payload) = &result {
-                self.pool.task_panicked(payload);
-            }
-            self.complete(result);
+            self.complete(match catch_unwind(AssertUnwindSafe(work)) {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(shed)) => {
+                    self.pool.task_shed(shed);
+                    Err(Box::new(shed))
+                }
+                Err(payload) => {
+                    self.pool.task_panicked(&payload);
+                    Err(payload)
+                }
+            });
         }
     }
 
@@ -131,7 +140,7 @@ where
 
 impl<F, T> Task<F, T>
 where
-    F: FnOnce() -> T + Send + 'static,
+    F: FnOnce() -> result::Result<T, Shed> + Send + 'static,
     T: Send + 'static,
 {
     pub fn new(pool: &Arc<Shared>, work: F) -> Arc<Self> {
@@ -167,7 +176,7 @@ impl<F, T> Drop for Task<F, T> {
             // SAFETY: nobody else has the task any more.
             let result = unsafe { &*result };
             if let Some(Err(payload)) = result
-                && !payload.is::<Cancelled>()
+                && !(payload.is::<Cancelled>() || payload.is::<Shed>())
             {
                 self.pool.common.panics.bump_shared();
             }

@@ -1,5 +1,6 @@
 //! Floor 9: the composition root. A pool is put together here, and taken apart.
 
+mod admission;
 pub mod affinity;
 mod alerts;
 pub mod budget;

@@ -1,10 +1,12 @@
-//! Tasks that fail, and what comes of that.
+//! Tasks that fail or aren't run, and what comes of that.
 
 use crate::job::Payload;
+use crate::policy::admission::Shed;
 use crate::sync::statistic::Ordering;
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use crate::worker::span;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Shared {
     /// A task of this pool has panicked, on this thread.
@@ -18,6 +20,16 @@ impl Shared {
     pub fn task_failed(&self) {
         self.count_failure();
         span::failed();
+    }
+
+    /// A task of this pool is not run, as it has waited for too long.
+    pub fn task_shed(&self, shed: Shed) {
+        self.common.shed.bump_shared();
+        if let Some(hook) = &self.handlers.shed
+            && catch_unwind(AssertUnwindSafe(|| hook(shed))).is_err()
+        {
+            self.common.lost_hooks.bump_shared();
+        }
     }
 
     /// Something has happened that says of workers' health.
