@@ -2,7 +2,8 @@
 
 use crate::construct::admit::admit;
 use crate::construct::install::call;
-use crate::construct::spawn::{accepted, in_current_pool, push};
+use crate::construct::push::push;
+use crate::construct::spawn::{accepted, in_current_pool};
 use crate::construct::task::{Completion, Task};
 use crate::policy::admission::Shed;
 use crate::pool::thread_pool::ThreadPool;

@@ -10,6 +10,7 @@ pub mod install;
 pub mod join;
 pub mod labelled;
 mod placed;
+mod push;
 pub mod scope;
 pub mod scope_core;
 pub mod scope_fifo;

@@ -4,7 +4,8 @@
 //! scope itself.
 
 use crate::construct::broadcast::{BroadcastContext, address_all};
-use crate::construct::spawn::{accepted, push};
+use crate::construct::push::push;
+use crate::construct::spawn::accepted;
 use crate::job::{Payload, ScopeJob, ScopeJobRef};
 use crate::primitive::count_latch::CountLatch;
 use crate::worker::blocked::Blocked;

@@ -5,12 +5,13 @@
 
 use crate::construct::admit::{Patience, admit, try_admit};
 use crate::construct::install::SHUT_DOWN;
+use crate::construct::push::push;
 use crate::job::{HeapJob, JobRef};
 use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
 use crate::resources::admission::{Admission, Place};
 use crate::resources::rejected::Rejected;
-use crate::worker::blocked::{Blocked, concerns_guests};
+use crate::worker::blocked::concerns_guests;
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use std::sync::Arc;
@@ -249,37 +250,6 @@ fn queue<T>(
     };
     let push_outside = |job| shared.injected.push(job);
     push(shared, task, into_job, push_own, push_outside, concerns_guests)
-}
-
-/// Makes a job of `task` and queues it: by `push_own` on a worker of this pool, by
-/// `push_outside` elsewhere, unless the pool takes no more. Those who wait and are
-/// `concerned` may run it, too.
-#[inline]
-pub fn push<T, J>(
-    shared: &Shared,
-    task: T,
-    into_job: impl FnOnce(T, Option<&Local>) -> J,
-    push_own: impl FnOnce(&Local, J),
-    push_outside: impl FnOnce(J),
-    concerned: impl Fn(usize, Blocked) -> bool,
-) -> Result<(), Rejected<T>> {
-    let current = Local::current_in(shared);
-    if let Some(local) = current
-        && local.returns()
-    {
-        // It is awake, so the pool can't end before this one is seen.
-        push_own(local, into_job(task, current));
-        shared.notify(concerned);
-        return Ok(());
-    }
-    let Some(_entered) = shared.enter() else { return Err(Rejected::shut_down(task)) };
-    let job = into_job(task, current);
-    match current {
-        Some(guest) => push_own(guest, job),
-        None => push_outside(job),
-    }
-    shared.notify_from_outside(concerned);
-    Ok(())
 }
 
 pub fn detached<F>(

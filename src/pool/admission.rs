@@ -95,7 +95,7 @@ impl<S> ThreadPoolBuilder<S> {
 }
 
 /// What makes no sense, and what to give instead.
-fn fault(AdmissionConfig { max_queued, policy }: AdmissionConfig) -> Option<String> {
+pub(super) fn fault(AdmissionConfig { max_queued, policy }: AdmissionConfig) -> Option<String> {
     if max_queued == Some(0) {
         return Some(
             "max_queued is 0, so that no task would ever be accepted from outside; give 1 or more, or leave it out for \

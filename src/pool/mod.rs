@@ -15,6 +15,7 @@ pub mod global;
 mod heap;
 #[cfg(feature = "metrics")]
 mod publish;
+mod rules;
 #[cfg(feature = "serde")]
 mod seconds;
 pub mod size;
