@@ -90,6 +90,12 @@
 //! the system gives no thread. To have an error instead, use [`ThreadPool::try_spawn`], and
 //! [`ThreadPoolBuilder::build_global`] at the start of `main`.
 //!
+//! # More than it can do
+//!
+//! A pool takes every task, unless [`max_queued`](ThreadPoolBuilder::max_queued) says how many may wait: then
+//! [`ThreadPool::try_spawn`] gives the next one from outside back, [`spawn()`] waits for room, and so does the future of
+//! [`ThreadPool::spawn_async`]. An [`AdmissionPolicy`] may shed tasks that would wait for too long.
+//!
 //! # What it says of itself
 //!
 //! [`ThreadPool::snapshot`] is what is known of a pool, its workers and the machine at one time, for
@@ -111,7 +117,7 @@
 //!
 //! # The end
 //!
-//! Every accepted task runs. Dropping a pool waits for that and joins the threads, as does
+//! Every accepted task runs, but for those with a handle that are cancelled or [`Shed`]. Dropping a pool waits for that and joins the threads, as does
 //! [`ThreadPool::shutdown`]; [`ThreadPool::detach`] lets the rest finish alone. The global
 //! pool ends with [`shutdown_global`]; without that call, its unfinished tasks end with the
 //! process, as those of any thread that `main` doesn't wait for.
