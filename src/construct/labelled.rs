@@ -2,7 +2,8 @@
 
 use crate::construct::admit::Patience;
 use crate::construct::handle::{JoinHandle, counting_errors, spawn_handle_in};
-use crate::construct::spawn::{Order, accepted, in_current_pool, spawn_in};
+use crate::construct::push::Order;
+use crate::construct::spawn::{accepted, in_current_pool, spawn_in};
 use crate::pool::thread_pool::ThreadPool;
 use crate::worker::shared::Shared;
 use std::sync::Arc;

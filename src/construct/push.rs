@@ -5,6 +5,13 @@ use crate::worker::blocked::Blocked;
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 
+/// In which order a worker runs its own tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Lifo,
+    Fifo,
+}
+
 /// Makes a job of `task` and queues it: by `push_own` on a worker of this pool, by
 /// `push_outside` elsewhere, unless the pool takes no more. Those who wait and are
 /// `concerned` may run it, too.

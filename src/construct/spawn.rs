@@ -5,7 +5,7 @@
 
 use crate::construct::admit::{Patience, admit, try_admit};
 use crate::construct::install::SHUT_DOWN;
-use crate::construct::push::push;
+use crate::construct::push::{Order, push};
 use crate::job::{HeapJob, JobRef};
 use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
@@ -151,13 +151,6 @@ pub fn accepted<R, T>(outcome: Result<R, Rejected<T>>) -> R {
     }
 }
 
-/// In which order a worker runs its own tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    Lifo,
-    Fifo,
-}
-
 #[inline]
 pub fn spawn_in<F>(
     shared: &Shared,
@@ -169,6 +162,14 @@ pub fn spawn_in<F>(
 where
     F: FnOnce() + Send + 'static,
 {
+    if let Some(local) = Local::current_in(shared)
+        && local.spawns_freely
+    {
+        // As in push.rs.
+        push_own(local, order, detached(shared, Some(local), label, task));
+        shared.notify(concerns_guests);
+        return Ok(());
+    }
     match shared.admission.get() {
         None => spawn_freely(shared, order, label, task),
         Some(admission) => spawn_with_bound(shared, admission, order, label, patience, task),
@@ -240,16 +241,19 @@ fn queue<T>(
     task: T,
     into_job: impl FnOnce(T, Option<&Local>) -> JobRef<Local>,
 ) -> Result<(), Rejected<T>> {
-    let push_own = |local: &Local, job| {
-        let job = match order {
-            Order::Lifo => job,
-            // SAFETY: the queue is the worker's, and the pool keeps it as long as any job.
-            Order::Fifo => unsafe { local.remote().fifo.push(job) },
-        };
-        local.deques.detached.push(job);
-    };
+    let push_own = |local: &Local, job| push_own(local, order, job);
     let push_outside = |job| shared.injected.push(job);
     push(shared, task, into_job, push_own, push_outside, concerns_guests)
+}
+
+#[inline]
+fn push_own(local: &Local, order: Order, job: JobRef<Local>) {
+    let job = match order {
+        Order::Lifo => job,
+        // SAFETY: the queue is the worker's, and the pool keeps it as long as any job.
+        Order::Fifo => unsafe { local.remote().fifo.push(job) },
+    };
+    local.deques.detached.push(job);
 }
 
 pub fn detached<F>(

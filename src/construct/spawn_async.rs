@@ -1,7 +1,8 @@
 //! `spawn_async`: tasks that are handed in by somebody who waits for room without a thread.
 
 use crate::construct::admit::admit_later;
-use crate::construct::spawn::{Order, spawn_admitted, spawn_freely};
+use crate::construct::push::Order;
+use crate::construct::spawn::{spawn_admitted, spawn_freely};
 use crate::pool::thread_pool::ThreadPool;
 use crate::resources::admission::Asked;
 use crate::resources::rejected::{Rejected, Rejection};

@@ -80,6 +80,8 @@ pub struct Local {
     pub tidied: Cell<u64>,
     /// Whose its thread is.
     pub origin: Origin,
+    /// Whether it [returns](Self::returns) in any case, and its pool has no bound: one look at its spawns for both.
+    pub spawns_freely: bool,
 }
 
 /// How a worker came by its thread.
@@ -121,6 +123,7 @@ impl Local {
         let tidied = Cell::new(shared.tidy.load(statistic::Ordering::Relaxed));
         let rng = Rng::new(index as u64);
         let remote = NonNull::from(shared.worker(index));
+        let spawns_freely = origin != Origin::Guest && shared.admission.get().is_none();
         let countdown = Countdown::new(shared.one_in, shared.clock.ticks());
         Self {
             shared,
@@ -141,6 +144,7 @@ impl Local {
             last_end: Cell::new(None),
             tidied,
             origin,
+            spawns_freely,
         }
     }
 
