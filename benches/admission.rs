@@ -198,6 +198,8 @@ fn draw(path: &Path, courses: &[(&str, Course)], lasting: Duration) {
         let style = colour.stroke_width(2);
         let mark = move |(x, y)| Rectangle::new([(x, y - 5), (x + 16, y + 5)], colour.filled());
         let p99 = curve(&|second| millis(&course.responses(in_second(second)), 99.0));
+        // Nothing that was due in that second was accepted.
+        let p99 = p99.into_iter().filter(|point| point.1 > 0.0);
         let line = LineSeries::new(p99, style);
         waits.draw_series(line).unwrap().label(*name).legend(mark);
         goods.draw_series(LineSeries::new(goodput(course), style)).unwrap();

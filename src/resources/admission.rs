@@ -242,3 +242,53 @@ impl Drop for Ticket {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Admission, AdmissionConfig, AdmissionPolicy, Asked, Place, Rejection};
+    use std::sync::Arc;
+
+    fn admission(max_queued: usize) -> Arc<Admission> {
+        let policy = AdmissionPolicy::Room;
+        Admission::new(AdmissionConfig { max_queued: Some(max_queued), policy }).unwrap()
+    }
+
+    #[test]
+    fn nobody_goes_before_one_who_waits_though_there_is_room_for_a_moment() {
+        let admission = admission(1);
+        let held = admission.try_enter().ok().unwrap();
+        let Asked::Waits(ticket) = admission.ask() else { panic!("there is no room") };
+        // As `give_back` does, before it serves.
+        assert!(admission.places.give(&[1]));
+        assert_eq!(admission.try_enter().err(), Some(Rejection::Saturated));
+        admission.serve(admission.queue());
+        let place = ticket.into_place();
+        assert_eq!(admission.try_enter().err(), Some(Rejection::Saturated));
+        // It has been given back above.
+        std::mem::forget(held);
+        drop(place);
+        assert!(admission.try_enter().is_ok());
+    }
+
+    #[test]
+    fn what_is_in_places_is_what_waits_whoever_spawned_it() {
+        let admission = admission(2);
+        let own: Vec<_> = (0..5).map(|_| admission.enter()).collect();
+        assert_eq!(admission.queued(), 5);
+        let Asked::Waits(ticket) = admission.ask() else { panic!("there is no room") };
+        let mut own = own.into_iter();
+        own.by_ref().take(3).for_each(Place::begin);
+        assert!(admission.queued() == 2 && !ticket.waiter.take());
+        own.by_ref().take(1).for_each(Place::begin);
+        let place = ticket.into_place();
+        assert_eq!(admission.queued(), 2);
+        drop(place);
+        own.for_each(drop);
+        assert_eq!(admission.queued(), 0);
+    }
+
+    #[test]
+    fn a_pool_without_a_bound_has_no_admission() {
+        assert!(Admission::new(AdmissionConfig::default()).is_none());
+    }
+}
