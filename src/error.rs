@@ -35,6 +35,7 @@ pub(crate) enum Kind {
     BadMonitoring { fault: String },
     BadRecorder { fault: String },
     BadConfig { fault: String },
+    BadAdmission { fault: String },
     NeverRun,
     ShutdownFromInside,
     ShutdownFromOtherThread,
@@ -120,7 +121,7 @@ impl fmt::Display for Error {
                  Monitoring::off()"
             ),
             Kind::BadMonitoring { fault } => write!(f, "Monitoring {fault}"),
-            Kind::BadRecorder { fault } => f.write_str(fault),
+            Kind::BadRecorder { fault } | Kind::BadAdmission { fault } => f.write_str(fault),
             Kind::BadConfig { fault } => write!(f, "the configuration makes no sense: {fault}"),
             Kind::NeverRun => f.write_str(
                 "a ThreadBuilder was dropped without a call of run(); the spawn handler, or the \

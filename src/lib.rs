@@ -97,6 +97,12 @@
 //! the system gives no thread. To have an error instead, use [`ThreadPool::try_spawn`], and
 //! [`ThreadPoolBuilder::build_global`] at the start of `main`.
 //!
+//! # More than it can do
+//!
+//! A pool takes every task, unless [`max_queued`](ThreadPoolBuilder::max_queued) says how many may wait: then
+//! [`ThreadPool::try_spawn`] gives the next one from outside back, [`spawn()`] waits for room, and so does the future of
+//! [`ThreadPool::spawn_async`]. An [`AdmissionPolicy`] may shed tasks that would wait for too long.
+//!
 //! # What it says of itself
 //!
 //! [`ThreadPool::snapshot`] is what is known of a pool, its workers and the machine at one time, for
@@ -118,8 +124,8 @@
 //!
 //! # The end
 //!
-//! Every accepted task runs, or is dropped if it is cancelled or too late. Dropping a pool waits for that and
-//! joins the threads, as does [`ThreadPool::shutdown`]; [`ThreadPool::detach`] lets the rest finish alone. The global
+//! Every accepted task runs, or is dropped if it is cancelled, too late or, with a handle, [`Shed`]. Dropping a pool waits
+//! for that and joins the threads, as does [`ThreadPool::shutdown`]; [`ThreadPool::detach`] lets the rest finish alone. The global
 //! pool ends with [`shutdown_global`]; without that call, its unfinished tasks end with the
 //! process, as those of any thread that `main` doesn't wait for.
 
@@ -153,7 +159,8 @@ pub use construct::labelled::{TaskBuilder, spawn_named};
 pub use construct::scope::{Scope, in_place_scope, scope};
 pub use construct::scope_builder::ScopeBuilder;
 pub use construct::scope_fifo::{ScopeFifo, in_place_scope_fifo, scope_fifo};
-pub use construct::spawn::{Rejected, spawn, spawn_fifo};
+pub use construct::spawn::{spawn, spawn_fifo};
+pub use construct::spawn_async::SpawnAsync;
 pub use construct::task::{Cancelled, Expired};
 pub use construct::this_thread::{
     Yield, current_num_threads, current_thread_has_pending_tasks, current_thread_index,
@@ -165,6 +172,7 @@ pub use error::Error as ThreadPoolBuildError;
 #[cfg(feature = "metrics")]
 pub use export::publisher::MetricsPublisher;
 pub use monitor::monitoring::Monitoring;
+pub use policy::admission::{AdmissionPolicy, Shed};
 pub use policy::alert_rules::{AlertAction, AlertRules};
 pub use policy::amounts::Resource;
 pub use policy::fairness::AllocationStrategy;
@@ -185,6 +193,7 @@ pub use resources::acquire::Acquire;
 pub use resources::lease::Lease;
 pub use resources::ledger::LeaseInfo;
 pub use resources::refusal::Refusal;
+pub use resources::rejected::{Rejected, Rejection};
 pub use resources::request::Request;
 pub use resources::tenant::Tenant;
 pub use telemetry::activity::{Status, Times};

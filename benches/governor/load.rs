@@ -75,7 +75,7 @@ pub fn offer(pool: &ThreadPool, work: Work, rate: f64, lasting: Duration, seed: 
     Outcome { responses, per_second: due.len() as f64 * 1e9 / last as f64 }
 }
 
-fn moments(rate: f64, lasting: Duration, seed: u64) -> Vec<Duration> {
+pub fn moments(rate: f64, lasting: Duration, seed: u64) -> Vec<Duration> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut at = 0.0;
     let mut all = vec![];

@@ -119,6 +119,30 @@ fn who_waits_gets_what_is_there_when_there_is_more() {
     });
 }
 
+/// As admission uses it: what workers spawn is accepted though there is no place left.
+#[test]
+fn who_waits_gets_a_place_when_all_are_back_that_were_taken_beyond_the_last() {
+    check(|| {
+        let queue = Queue::new();
+        // There are two, and three have been taken.
+        (0..3).for_each(|_| assert!(!queue.account.change(0, -1)));
+        let begins = |queue: &Queue| {
+            if queue.account.give(&[1]) {
+                queue.serve();
+            }
+        };
+        let theirs = Arc::clone(&queue);
+        let other = thread::spawn(move || {
+            begins(&theirs);
+            begins(&theirs);
+        });
+        queue.wait();
+        begins(&queue);
+        other.join().unwrap();
+        assert!(queue.waits.lock().unwrap().1, "it waits for what is free");
+    });
+}
+
 #[test]
 fn nobody_takes_any_when_somebody_waits_already() {
     check(|| {

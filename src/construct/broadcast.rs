@@ -2,10 +2,11 @@
 //!
 //! This file is `unsafe` because the parts of a `broadcast` borrow from its frame.
 
-use crate::construct::spawn::{Rejected, accepted, in_current_pool};
+use crate::construct::spawn::{accepted, in_current_pool};
 use crate::job::{HeapJob, JobRef, Payload, ScopeJob};
 use crate::pool::thread_pool::ThreadPool;
 use crate::primitive::count_latch::CountLatch;
+use crate::resources::rejected::Rejected;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::Shared;
@@ -148,7 +149,7 @@ pub fn address_all(
     };
     match Local::current_in(shared) {
         Some(local) if local.returns() => address_all(),
-        _ => shared.submit(address_all).ok_or(Rejected { task: () })?,
+        _ => shared.submit(address_all).ok_or(Rejected::shut_down(()))?,
     }
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! `spawn_handle`: a task that hands back its result.
 
+use crate::construct::admit::admit;
 use crate::construct::install::call;
 use crate::construct::limits::Limits;
-use crate::construct::spawn::{Rejected, accepted, in_current_pool, push_detached, youngest_first};
+use crate::construct::push::Order;
+use crate::construct::spawn::{accepted, in_current_pool, push_detached};
 use crate::construct::task::{Completion, Task};
 use crate::pool::thread_pool::ThreadPool;
+use crate::resources::rejected::Rejected;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::Shared;
@@ -33,11 +36,11 @@ pub struct JoinHandle<T> {
     task: Arc<dyn Completion<T>>,
 }
 
-/// Starts a task and returns a handle for its result. Costs one allocation.
+/// Starts a task and returns a handle for its result. Costs one allocation. Waits for room where
+/// [`spawn`](crate::spawn()) does.
 ///
 /// # Panics
-/// If the pool has been shut down and this isn't one of its workers; and, as
-/// [every verb](crate#panics), if the global pool has to be built and can't be.
+/// As [`spawn`](crate::spawn()).
 ///
 /// # Examples
 ///
@@ -135,15 +138,12 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    match submission(shared, label) {
-        None => queue(shared, |_| Ok(work())),
-        Some(submission) => queue(shared, |_| Ok(timed(submission, work))),
-    }
+    spawn_handle_within(None, shared, label, work)
 }
 
 /// As [`spawn_handle_in`], for a task that may not begin.
 pub fn spawn_handle_within<F, T>(
-    limits: Limits,
+    limits: Option<Limits>,
     shared: &Arc<Shared>,
     label: Option<&'static str>,
     work: F,
@@ -152,9 +152,14 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    match submission(shared, label) {
-        None => queue(shared, |pool| limits.begin(pool, work)),
-        Some(noted) => queue(shared, |pool| limits.begin(pool, || timed(noted, work))),
+    let place = shared.admission.get().map(|admission| admit(shared, admission));
+    match (Limits::and_place(limits, place), submission(shared, label)) {
+        (None, None) => queue(shared, |_| Ok(work())),
+        (None, Some(noted)) => queue(shared, |_| Ok(timed(noted, work))),
+        (Some(limits), None) => queue(shared, |pool| limits.begin(pool, work)),
+        (Some(limits), Some(noted)) => {
+            queue(shared, |pool| limits.begin(pool, || timed(noted, work)))
+        }
     }
 }
 
@@ -180,9 +185,9 @@ where
     let task = Task::new(shared, work);
     let handle = JoinHandle { task: Arc::clone(&task) as Arc<dyn Completion<T>> };
     let into_job = |task: Arc<Task<_, _>>, _: Option<&Local>| task.into_job();
-    match push_detached(shared, task, into_job, youngest_first) {
+    match push_detached(shared, Order::Lifo, task, into_job) {
         Ok(()) => Ok(handle),
-        Err(_) => Err(Rejected { task: () }),
+        Err(rejected) => Err(rejected.map(drop)),
     }
 }
 
@@ -200,8 +205,8 @@ impl<T> JoinHandle<T> {
     /// lock that those may want.
     ///
     /// # Errors
-    /// The payload, if the task panicked, or [`Cancelled`](crate::Cancelled) or
-    /// [`Expired`](crate::Expired) if it was dropped instead of run.
+    /// The payload, if the task panicked, or [`Cancelled`](crate::Cancelled), [`Expired`](crate::Expired) or
+    /// [`Shed`](crate::Shed) if it was dropped instead of run.
     pub fn join(self) -> Result<T> {
         let (latch, pool) = (self.task.latch(), self.task.pool());
         Local::with_current(|current| match current {

@@ -1,14 +1,14 @@
 //! Tasks with more to them than a closure: labels, by which their latencies are told apart, and limits.
 
+use crate::construct::admit::{Patience, admit};
 use crate::construct::cancel::CancelToken;
-use crate::construct::handle::{JoinHandle, counting_errors, spawn_handle_in, spawn_handle_within};
+use crate::construct::detached::detached_work;
+use crate::construct::handle::{JoinHandle, counting_errors, spawn_handle_within};
 use crate::construct::limits::Limits;
-use crate::construct::spawn::{
-    accepted, detached, detached_work, in_current_pool, oldest_first, push_detached, try_spawn_in,
-    youngest_first,
-};
-use crate::job::JobRef;
+use crate::construct::push::Order;
+use crate::construct::spawn::{accepted, in_current_pool, push_detached, spawn_in};
 use crate::pool::thread_pool::ThreadPool;
+use crate::resources::admission::Place;
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use std::sync::Arc;
@@ -31,7 +31,9 @@ pub fn spawn_named<F>(label: &'static str, task: F)
 where
     F: FnOnce() + Send + 'static,
 {
-    accepted(in_current_pool(|shared| try_spawn_in(shared, Some(label), task)));
+    accepted(in_current_pool(|shared| {
+        spawn_in(shared, Order::Lifo, Some(label), Patience::Endless, task)
+    }));
 }
 
 /// How a task is to be started.
@@ -128,21 +130,24 @@ impl<'p> TaskBuilder<'p> {
     }
 
     #[track_caller]
-    fn push<F>(&self, task: F, push_own: fn(&Local, JobRef<Local>))
+    fn push<F>(&self, task: F, order: Order)
     where
         F: FnOnce() + Send + 'static,
     {
         accepted(self.in_pool(|shared| {
+            let Some(limits) = Limits::new(self.token, self.deadline) else {
+                return spawn_in(shared, order, self.label, Patience::Endless, task);
+            };
+            let place = shared.admission.get().map(|admission| admit(shared, admission));
             let into_job = |task: F, local: Option<&Local>| {
-                let Some(limits) = Limits::new(self.token, self.deadline) else {
-                    return detached(shared, local, self.label, task);
-                };
                 detached_work(shared, local, self.label, move |local, noted| {
+                    // Nobody else is told of it, so it is not to be shed.
+                    place.into_iter().for_each(Place::begin);
                     // No handle wants to know.
                     drop(limits.begin(&local.shared, || local.run_noted(noted, task)));
                 })
             };
-            push_detached(shared, task, into_job, push_own)
+            push_detached(shared, order, task, into_job)
         }));
     }
 
@@ -155,7 +160,7 @@ impl<'p> TaskBuilder<'p> {
     where
         F: FnOnce() + Send + 'static,
     {
-        self.push(task, youngest_first);
+        self.push(task, Order::Lifo);
     }
 
     /// As [`spawn_fifo`](crate::spawn_fifo).
@@ -167,7 +172,7 @@ impl<'p> TaskBuilder<'p> {
     where
         F: FnOnce() + Send + 'static,
     {
-        self.push(task, oldest_first);
+        self.push(task, Order::Fifo);
     }
 
     /// As [`spawn_handle`](crate::spawn_handle).
@@ -180,10 +185,8 @@ impl<'p> TaskBuilder<'p> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        accepted(self.in_pool(|shared| match Limits::new(self.token, self.deadline) {
-            None => spawn_handle_in(shared, self.label, task),
-            Some(limits) => spawn_handle_within(limits, shared, self.label, task),
-        }))
+        let limits = Limits::new(self.token, self.deadline);
+        accepted(self.in_pool(|shared| spawn_handle_within(limits, shared, self.label, task)))
     }
 
     /// As [`try_spawn_handle`](crate::try_spawn_handle).
@@ -211,6 +214,6 @@ impl ThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        accepted(try_spawn_in(self.shared(), Some(label), task));
+        accepted(spawn_in(self.shared(), Order::Lifo, Some(label), Patience::Endless, task));
     }
 }

@@ -1,9 +1,13 @@
 //! Tasks for one worker alone, which the pool's policy chooses.
 
+use crate::construct::admit::admit;
 use crate::construct::broadcast::address;
-use crate::construct::spawn::{Rejected, accepted, detached};
+use crate::construct::detached::detached;
+use crate::construct::spawn::accepted;
 use crate::pool::thread_pool::ThreadPool;
+use crate::resources::rejected::Rejected;
 use crate::worker::local::Local;
+use crate::worker::shared::Shared;
 
 impl ThreadPool {
     /// [`spawn`](Self::spawn), but the task runs on one worker and no other: the one that the pool's
@@ -31,13 +35,30 @@ impl ThreadPool {
         F: FnOnce() + Send + 'static,
     {
         let shared = self.shared();
-        let worker = shared.place();
-        let current = Local::current_in(shared);
-        let send = || address(shared, worker, detached(shared, current, None, task));
-        match current {
-            Some(local) if local.returns() => send(),
-            _ => accepted(shared.submit(send).ok_or(Rejected { task: () })),
+        match shared.admission.get() {
+            None => send(shared, task),
+            Some(admission) => {
+                let place = admit(shared, admission);
+                send(shared, move || {
+                    place.begin();
+                    task();
+                })
+            }
         }
-        worker
     }
+}
+
+#[track_caller]
+fn send<F>(shared: &Shared, task: F) -> usize
+where
+    F: FnOnce() + Send + 'static,
+{
+    let worker = shared.place();
+    let current = Local::current_in(shared);
+    let send = || address(shared, worker, detached(shared, current, None, task));
+    match current {
+        Some(local) if local.returns() => send(),
+        _ => accepted(shared.submit(send).ok_or(Rejected::shut_down(()))),
+    }
+    worker
 }

@@ -6,7 +6,8 @@
 use crate::construct::bounded::Bounded;
 use crate::construct::broadcast::{BroadcastContext, address_all};
 use crate::construct::cancel::CancelToken;
-use crate::construct::spawn::{accepted, push};
+use crate::construct::push::push;
+use crate::construct::spawn::accepted;
 use crate::job::{Lent, Payload, ScopeJob, ScopeJobRef};
 use crate::primitive::count_latch::CountLatch;
 use crate::resources::lessee::{Lessee, Named};

@@ -1,38 +1,20 @@
 //! `spawn`: tasks that nobody waits for.
 //!
-//! This file is `unsafe` because a job erases its task's type, and where it looks up the current
-//! worker without a closure.
+//! This file is `unsafe` where it looks up the current worker without a closure, and for its queue of tasks in their order.
 
+use crate::construct::admit::{Patience, admit, try_admit};
+use crate::construct::detached::detached;
 use crate::construct::install::SHUT_DOWN;
-use crate::job::{HeapJob, JobRef};
+use crate::construct::push::{Order, push};
+use crate::job::JobRef;
 use crate::pool::global;
 use crate::pool::thread_pool::ThreadPool;
-use crate::worker::blocked::{Blocked, concerns_guests};
+use crate::resources::admission::{Admission, Place};
+use crate::resources::rejected::Rejected;
+use crate::worker::blocked::concerns_guests;
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
-use crate::worker::stamp::Submission;
-use std::fmt;
 use std::sync::Arc;
-
-/// A task that a pool did not accept because it has been shut down.
-pub struct Rejected<F> {
-    /// The task.
-    pub task: F,
-}
-
-impl<F> fmt::Debug for Rejected<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rejected").finish_non_exhaustive()
-    }
-}
-
-impl<F> fmt::Display for Rejected<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the thread pool has been shut down and takes no more tasks")
-    }
-}
-
-impl<F> std::error::Error for Rejected<F> {}
 
 /// Starts a task and doesn't wait for it.
 ///
@@ -41,13 +23,16 @@ impl<F> std::error::Error for Rejected<F> {}
 /// in the order of their arrival, or nearly so if there are several workers. Costs at most one
 /// allocation: memory of tasks that have run is used again.
 ///
+/// In a pool with a bound ([`max_queued`](crate::ThreadPoolBuilder::max_queued)) a thread that is none of its workers waits
+/// for room.
+///
 /// A panic in the task goes to the pool's
 /// [`panic_handler`](crate::ThreadPoolBuilder::panic_handler), or aborts. A task that hasn't
 /// ended when `main` returns is lost, unless `main` calls
 /// [`shutdown_global`](crate::shutdown_global) before.
 ///
 /// # Panics
-/// If the pool has been shut down and this isn't one of its workers; and, as
+/// If the pool has been shut down, or is while this waits for room, and this isn't one of its workers; and, as
 /// [every verb](crate#panics), if the global pool has to be built and can't be.
 ///
 /// # Examples
@@ -62,7 +47,9 @@ pub fn spawn<F>(task: F)
 where
     F: FnOnce() + Send + 'static,
 {
-    accepted(in_current_pool(|shared| try_spawn_in(shared, None, task)));
+    accepted(in_current_pool(|shared| {
+        spawn_in(shared, Order::Lifo, None, Patience::Endless, task)
+    }));
 }
 
 /// As [`spawn`], but tasks that one worker spawns so are run in the order of their
@@ -90,7 +77,9 @@ pub fn spawn_fifo<F>(task: F)
 where
     F: FnOnce() + Send + 'static,
 {
-    accepted(in_current_pool(|shared| try_spawn_fifo_in(shared, None, task)));
+    accepted(in_current_pool(|shared| {
+        spawn_in(shared, Order::Fifo, None, Patience::Endless, task)
+    }));
 }
 
 impl ThreadPool {
@@ -103,7 +92,7 @@ impl ThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        accepted(try_spawn_in(self.shared(), None, task));
+        accepted(spawn_in(self.shared(), Order::Lifo, None, Patience::Endless, task));
     }
 
     /// [`spawn_fifo`] in this pool.
@@ -115,13 +104,14 @@ impl ThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        accepted(try_spawn_fifo_in(self.shared(), None, task));
+        accepted(spawn_in(self.shared(), Order::Fifo, None, Patience::Endless, task));
     }
 
-    /// As [`spawn`](Self::spawn), but gives the task back if the pool has been shut down.
+    /// As [`spawn`](Self::spawn), but never waits, and gives the task back if the pool doesn't accept it.
     ///
     /// # Errors
-    /// The task, not run, if the pool takes no more.
+    /// The task, not run, and [why](crate::Rejection): the pool has been shut down, there is no room for it by
+    /// [`max_queued`](crate::ThreadPoolBuilder::max_queued), or an [`AdmissionPolicy`](crate::AdmissionPolicy) sheds it.
     ///
     /// # Examples
     ///
@@ -136,7 +126,7 @@ impl ThreadPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        try_spawn_in(self.shared(), None, task)
+        spawn_in(self.shared(), Order::Lifo, None, Patience::None, task)
     }
 }
 
@@ -161,8 +151,59 @@ pub fn accepted<R, T>(outcome: Result<R, Rejected<T>>) -> R {
     }
 }
 
-pub fn try_spawn_in<F>(
+#[inline]
+pub fn spawn_in<F>(
     shared: &Shared,
+    order: Order,
+    label: Option<&'static str>,
+    patience: Patience,
+    task: F,
+) -> Result<(), Rejected<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    if let Some(local) = Local::current_in(shared)
+        && local.spawns_freely
+    {
+        // As in push.rs.
+        push_own(local, order, detached(shared, Some(local), label, task));
+        shared.notify(concerns_guests);
+        return Ok(());
+    }
+    match shared.admission.get() {
+        None => spawn_freely(shared, order, label, task),
+        Some(admission) => spawn_with_bound(shared, admission, order, label, patience, task),
+    }
+}
+
+/// Apart, so that the usual case is compiled as if it were the only one.
+#[cold]
+#[inline(never)]
+fn spawn_with_bound<F>(
+    shared: &Shared,
+    admission: &Arc<Admission>,
+    order: Order,
+    label: Option<&'static str>,
+    patience: Patience,
+    task: F,
+) -> Result<(), Rejected<F>>
+where
+    F: FnOnce() + Send + 'static,
+{
+    let place = match patience {
+        Patience::None => try_admit(shared, admission),
+        Patience::Endless => Ok(admit(shared, admission)),
+    };
+    match place {
+        Ok(place) => spawn_admitted(shared, order, label, place, task),
+        Err(reason) => Err(Rejected { task, reason }),
+    }
+}
+
+#[inline]
+pub fn spawn_freely<F>(
+    shared: &Shared,
+    order: Order,
     label: Option<&'static str>,
     task: F,
 ) -> Result<(), Rejected<F>>
@@ -170,130 +211,49 @@ where
     F: FnOnce() + Send + 'static,
 {
     let into_job = |task, local: Option<&Local>| detached(shared, local, label, task);
-    push_detached(shared, task, into_job, youngest_first)
+    push_detached(shared, order, task, into_job)
 }
 
-pub fn try_spawn_fifo_in<F>(
+pub fn spawn_admitted<F>(
     shared: &Shared,
+    order: Order,
     label: Option<&'static str>,
+    place: Place,
     task: F,
 ) -> Result<(), Rejected<F>>
 where
     F: FnOnce() + Send + 'static,
 {
-    let into_job = |task, local: Option<&Local>| detached(shared, local, label, task);
-    push_detached(shared, task, into_job, oldest_first)
-}
-
-#[inline]
-pub fn youngest_first(local: &Local, job: JobRef<Local>) {
-    local.deques.detached.push(job);
-}
-
-#[inline]
-pub fn oldest_first(local: &Local, job: JobRef<Local>) {
-    // SAFETY: the queue is the worker's, and the pool keeps it as long as any job.
-    let ticket = unsafe { local.remote().fifo.push(job) };
-    local.deques.detached.push(ticket);
+    let into_job = |(place, task): (Place, F), local: Option<&Local>| {
+        let run = move || {
+            place.begin();
+            task();
+        };
+        detached(shared, local, label, run)
+    };
+    push_detached(shared, order, (place, task), into_job)
+        .map_err(|rejected| rejected.map(|both| both.1))
 }
 
 /// [`push`], for what no scope waits for.
 #[inline]
 pub fn push_detached<T>(
     shared: &Shared,
+    order: Order,
     task: T,
     into_job: impl FnOnce(T, Option<&Local>) -> JobRef<Local>,
-    push_own: impl FnOnce(&Local, JobRef<Local>),
 ) -> Result<(), Rejected<T>> {
+    let push_own = |local: &Local, job| push_own(local, order, job);
     let push_outside = |job| shared.injected.push(job);
     push(shared, task, into_job, push_own, push_outside, concerns_guests)
 }
 
-/// Makes a job of `task` and queues it: by `push_own` on a worker of this pool, by
-/// `push_outside` elsewhere, unless the pool takes no more. Those who wait and are
-/// `concerned` may run it, too.
 #[inline]
-pub fn push<T, J>(
-    shared: &Shared,
-    task: T,
-    into_job: impl FnOnce(T, Option<&Local>) -> J,
-    push_own: impl FnOnce(&Local, J),
-    push_outside: impl FnOnce(J),
-    concerned: impl Fn(usize, Blocked) -> bool,
-) -> Result<(), Rejected<T>> {
-    let current = Local::current_in(shared);
-    if let Some(local) = current
-        && local.returns()
-    {
-        // It is awake, so the pool can't end before this one is seen.
-        push_own(local, into_job(task, current));
-        shared.notify(concerned);
-        return Ok(());
-    }
-    let Some(_entered) = shared.enter() else { return Err(Rejected { task }) };
-    let job = into_job(task, current);
-    match current {
-        Some(guest) => push_own(guest, job),
-        None => push_outside(job),
-    }
-    shared.notify_from_outside(concerned);
-    Ok(())
-}
-
-pub fn detached<F>(
-    shared: &Shared,
-    current: Option<&Local>,
-    label: Option<&'static str>,
-    task: F,
-) -> JobRef<Local>
-where
-    F: FnOnce() + Send + 'static,
-{
-    if shared.is_notable(current, label) {
-        let work = |local: &Local, noted| local.run_noted(noted, task);
-        return detached_and_noted(shared, current, label, work);
-    }
-    // Not by `detached_work`: that takes 3 instructions more (`scripts/instructions`).
-    // SAFETY: it borrows nothing.
-    unsafe { HeapJob::boxed(move |_: &Local| task()) }
-}
-
-/// As [`detached`], of work that runs its task itself, by [`run_noted`](Local::run_noted), or doesn't.
-#[inline]
-pub fn detached_work<W>(
-    shared: &Shared,
-    current: Option<&Local>,
-    label: Option<&'static str>,
-    work: W,
-) -> JobRef<Local>
-where
-    W: FnOnce(&Local, Option<Submission>) + Send + 'static,
-{
-    if shared.is_notable(current, label) {
-        return detached_and_noted(shared, current, label, work);
-    }
-    // SAFETY: it borrows nothing.
-    unsafe { HeapJob::boxed(move |local: &Local| work(local, None)) }
-}
-
-/// Apart, so that the usual case is compiled as if it were the only one.
-#[cold]
-#[inline(never)]
-fn detached_and_noted<W>(
-    shared: &Shared,
-    current: Option<&Local>,
-    label: Option<&'static str>,
-    work: W,
-) -> JobRef<Local>
-where
-    W: FnOnce(&Local, Option<Submission>) + Send + 'static,
-{
-    match shared.submission(current, label, false) {
-        // SAFETY: it borrows nothing.
-        None => unsafe { HeapJob::boxed(move |local: &Local| work(local, None)) },
-        // SAFETY: as above.
-        Some(submission) => unsafe {
-            HeapJob::boxed(move |local: &Local| work(local, Some(submission)))
-        },
-    }
+fn push_own(local: &Local, order: Order, job: JobRef<Local>) {
+    let job = match order {
+        Order::Lifo => job,
+        // SAFETY: the queue is the worker's, and the pool keeps it as long as any job.
+        Order::Fifo => unsafe { local.remote().fifo.push(job) },
+    };
+    local.deques.detached.push(job);
 }

@@ -1,6 +1,6 @@
 //! `spawn_with`: tasks that start when what they need has been leased.
 
-use crate::construct::spawn::detached;
+use crate::construct::detached::detached;
 use crate::pool::thread_pool::ThreadPool;
 use crate::resources::acquire::Errand;
 use crate::resources::lease::Lease;

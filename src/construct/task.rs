@@ -4,6 +4,7 @@
 //! canceller, takes the closure out of memory that all of them share.
 
 use crate::job::{Header, JobRef};
+use crate::policy::admission::Shed;
 use crate::primitive::latch::Latch;
 use crate::sync::cell::UnsafeCell;
 use crate::sync::{AtomicBool, Ordering};
@@ -66,7 +67,8 @@ impl fmt::Display for Expired {
 
 impl std::error::Error for Expired {}
 
-/// A task, in an allocation that its handle and the queue share.
+/// A task, in an allocation that its handle and the queue share. Its closure returns an error, which is no panic, if it
+/// hasn't begun.
 #[repr(C)]
 pub struct Task<F, T> {
     header: Header<Local>,
@@ -197,6 +199,7 @@ impl<F, T> Drop for Task<F, T> {
             if let Some(Err(payload)) = result
                 && !payload.is::<Cancelled>()
                 && !payload.is::<Expired>()
+                && !payload.is::<Shed>()
             {
                 self.pool.common.panics.bump_shared();
             }

@@ -1,5 +1,6 @@
 //! Floor 4: pure decisions. Numbers in, a decision out; no threads, no clocks.
 
+pub mod admission;
 pub mod alert;
 pub mod alert_rules;
 pub mod amounts;
@@ -13,6 +14,7 @@ pub mod patience;
 pub mod scaling;
 pub mod shortage;
 pub mod stall;
+pub mod standing;
 pub mod turn;
 pub mod victim;
 pub mod wait;

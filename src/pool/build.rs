@@ -64,7 +64,8 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
     /// that the pool can't have, if `FILCH_NUM_THREADS` is consulted and isn't a number, if
     /// [`Pinning::Explicit`](crate::Pinning::Explicit) is empty or names a CPU that the process
     /// may not use, if [`monitoring`](Self::monitoring), [`flight_recorder`](Self::flight_recorder) or
-    /// [`trace_on_panic`](Self::trace_on_panic) makes no sense, if [`thread_name`](Self::thread_name) returns a name with a NUL byte, or if
+    /// [`trace_on_panic`](Self::trace_on_panic), [`max_queued`](Self::max_queued) or
+    /// [`admission`](Self::admission) makes no sense, if [`thread_name`](Self::thread_name) returns a name with a NUL byte, or if
     /// [`use_current_thread`](Self::use_current_thread) is asked for on a worker of another
     /// pool.
     ///
@@ -112,6 +113,7 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         let (config, look, call) = (self.budget, Box::new(look), Arc::new(call));
         shared.purse.plan(Plan { config, look, call });
         self.record(&shared)?;
+        self.admit(&shared)?;
         let crew = Arc::new(Crew::new(self.stack_size));
         if S::MAY_HIRE {
             let (crew, weak) = (Arc::clone(&crew), Arc::downgrade(&shared));

@@ -9,6 +9,7 @@ use crate::policy::wait::WaitPolicy;
 use crate::pool::affinity::Pinning;
 use crate::pool::spawner::{CustomSpawn, DefaultSpawn};
 use crate::pool::thread::ThreadBuilder;
+use crate::resources::admission::AdmissionConfig;
 use crate::resources::config::BudgetConfig;
 use crate::worker::handlers::Handlers;
 use std::fmt;
@@ -60,6 +61,7 @@ pub struct ThreadPoolBuilder<S = DefaultSpawn> {
     pub(super) handlers: Handlers,
     pub(super) monitoring: Monitoring,
     pub(super) budget: BudgetConfig,
+    pub(super) admission: AdmissionConfig,
     pub(super) flight_recorder: Option<usize>,
     pub(super) trace_on_panic: Option<PathBuf>,
     pub(super) spawn: S,
@@ -85,6 +87,7 @@ impl Default for ThreadPoolBuilder {
             handlers: Handlers::default(),
             monitoring: Monitoring::default(),
             budget: BudgetConfig::default(),
+            admission: AdmissionConfig::default(),
             flight_recorder: None,
             trace_on_panic: None,
             spawn: DefaultSpawn,
@@ -275,6 +278,7 @@ impl<S> ThreadPoolBuilder<S> {
             handlers: self.handlers,
             monitoring: self.monitoring,
             budget: self.budget,
+            admission: self.admission,
             flight_recorder: self.flight_recorder,
             trace_on_panic: self.trace_on_panic,
             spawn: CustomSpawn(spawn),

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind};
 use crate::monitor::monitoring::Monitoring;
-use crate::policy::alert_rules::AlertRules;
+use crate::policy::admission::AdmissionPolicy;
 use crate::policy::fairness::AllocationStrategy;
 use crate::policy::health::HealthRules;
 use crate::policy::victim::VictimPolicy;
@@ -10,6 +10,7 @@ use crate::pool::builder::ThreadPoolBuilder;
 #[cfg(feature = "serde")]
 use crate::pool::seconds;
 use crate::pool::thread_pool::ThreadPool;
+use crate::resources::admission::AdmissionConfig;
 use crate::telemetry::alert::AlertKind;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,6 +25,9 @@ use std::time::Duration;
 /// | `max_threads` | none: 10, or twice the workers | how many threads there are at most, those that block included: [`max_threads`](ThreadPoolBuilder::max_threads) |
 /// | `idle_timeout` | 300 s | who has had nothing to do for as long leaves: [`idle_timeout`](ThreadPoolBuilder::idle_timeout) |
 /// | `max_queued_per_worker` | 100 | more queued jobs call for another worker: [`max_queued_per_worker`](ThreadPoolBuilder::max_queued_per_worker) |
+/// | `max_queued` | none | how many tasks may wait before none is accepted from outside: [`max_queued`](ThreadPoolBuilder::max_queued) |
+/// | `admission_target` | none: nothing is shed | the longest wait that is put up with for long: [`AdmissionPolicy::Adaptive`] |
+/// | `admission_interval` | 0.1 s | for how long, if there is a target |
 /// | `victim_policy` | `round_robin` | whom workers steal from: [`VictimPolicy`]; `least_loaded` and `health_weighted`, too |
 /// | `monitoring` | true | whether the machine is read at all: [`Monitoring::off`] |
 /// | `cpu`, `memory`, `network`, `disk` | | what is watched of each: the next four |
@@ -34,12 +38,12 @@ use std::time::Duration;
 /// | `load_check_interval` | 10 s | how often the victim policy is told: [`Monitoring::load_checks`] |
 /// | `reference_health` | false | whether any CPU time above 80 % counts as ill: [`HealthRules::reference`] |
 /// | `monitoring_interval` | 30 s | how often the alert rules are looked at, and a summary goes to `tracing`: [`Monitoring::evaluations`] |
-/// | `alert_threshold` | 80 % | the threshold of rules that have none of their own: [`AlertRules::threshold`] |
-/// | `alert_cooldown` | 300 s | after how long anything is told of again: [`AlertRules::cooldown`] |
+/// | `alert_threshold` | 80 % | the threshold of rules that have none of their own: [`AlertRules::threshold`](crate::AlertRules::threshold) |
+/// | `alert_cooldown` | 300 s | after how long anything is told of again: [`AlertRules::cooldown`](crate::AlertRules::cooldown) |
 /// | `allocation_strategy` | `fair` | who is next for a lease: [`AllocationStrategy`]; `fifo` and `priority`, too |
 /// | `allocation_timeout` | 600 s | for how long a lease is meant: [`Request::time_to_live`](crate::Request::time_to_live) |
 /// | `allocation_check_interval` | 60 s | how often all leases are looked at, at least, for those that are overdue |
-/// | `alerts` | none | [rules](AlertConfig) of one's own, by [kind](AlertKind), in place of those of [`AlertRules::new`] |
+/// | `alerts` | none | [rules](AlertConfig) of one's own, by [kind](AlertKind), in place of those of [`AlertRules::new`](crate::AlertRules::new) |
 ///
 /// Shares are per cent here, and times are seconds in a file.
 ///
@@ -74,6 +78,11 @@ pub struct Config {
     #[cfg_attr(feature = "serde", serde(with = "seconds"))]
     pub idle_timeout: Duration,
     pub max_queued_per_worker: usize,
+    pub max_queued: Option<usize>,
+    #[cfg_attr(feature = "serde", serde(with = "seconds::optional"))]
+    pub admission_target: Option<Duration>,
+    #[cfg_attr(feature = "serde", serde(with = "seconds"))]
+    pub admission_interval: Duration,
     pub victim_policy: VictimPolicy,
     pub monitoring: bool,
     pub cpu: ResourceConfig,
@@ -128,12 +137,12 @@ pub struct ResourceConfig {
 pub struct AlertConfig {
     /// Whether there is to be one. Default: true.
     pub enabled: bool,
-    /// Above that it is a warning: per cent if it is about a share, else in the unit of its [kind](AlertRules). Default:
+    /// Above that it is a warning: per cent if it is about a share, else in the unit of its [kind](crate::AlertRules). Default:
     /// `alert_threshold`.
     pub warning: Option<f64>,
     /// Above that it is critical. Default: never.
     pub critical: Option<f64>,
-    /// For how long it has to be above. Default: as in [`AlertRules::new`].
+    /// For how long it has to be above. Default: as in [`AlertRules::new`](crate::AlertRules::new).
     #[cfg_attr(feature = "serde", serde(with = "seconds::optional"))]
     pub lasting: Option<Duration>,
 }
@@ -171,6 +180,9 @@ impl Default for Config {
             max_threads: None,
             idle_timeout: seconds(300),
             max_queued_per_worker: 100,
+            max_queued: None,
+            admission_target: None,
+            admission_interval: Duration::from_millis(100),
             victim_policy: VictimPolicy::RoundRobin,
             monitoring: true,
             cpu: every(5),
@@ -216,6 +228,7 @@ impl Config {
             num_threads: self.num_threads,
             min_threads: self.min_threads,
             max_threads: self.max_threads,
+            admission: self.admission(),
             ..ThreadPoolBuilder::new()
         };
         Ok(builder
@@ -234,6 +247,13 @@ impl Config {
     /// Those of [`builder`](Self::builder) and [`ThreadPoolBuilder::build`].
     pub fn build(&self) -> Result<ThreadPool, Error> {
         self.builder()?.build()
+    }
+
+    pub(super) fn admission(&self) -> AdmissionConfig {
+        let interval = self.admission_interval;
+        let adaptive = |target| AdmissionPolicy::Adaptive { target, interval };
+        let policy = self.admission_target.map_or(AdmissionPolicy::Room, adaptive);
+        AdmissionConfig { max_queued: self.max_queued, policy }
     }
 
     pub(super) fn resources(&self) -> [(&'static str, AlertKind, &ResourceConfig); 4] {
@@ -262,32 +282,13 @@ impl Config {
             .evaluations(self.monitoring_interval)
             .alerts(self.rules())
     }
-
-    fn rules(&self) -> AlertRules {
-        let rules =
-            AlertRules::new().threshold(self.alert_threshold / 100.0).cooldown(self.alert_cooldown);
-        let rules = self.resources().into_iter().fold(rules, |rules, (_, kind, resource)| {
-            rules.rule(kind, resource.threshold / 100.0, resource.max_usage / 100.0)
-        });
-        self.alerts.iter().fold(rules, |rules, (&kind, alert)| {
-            let per_cent = if kind.is_share() { 100.0 } else { 1.0 };
-            let critical = alert.critical.map_or(f64::INFINITY, |critical| critical / per_cent);
-            let of_resource = self.resources().iter().any(|resource| resource.1 == kind);
-            let rules = match alert.warning {
-                _ if !alert.enabled => rules.without(kind),
-                Some(warning) => rules.rule(kind, warning / per_cent, critical),
-                None if of_resource => rules,
-                None => rules.watch(kind),
-            };
-            alert.lasting.into_iter().fold(rules, |rules, time| rules.lasting(kind, time))
-        })
-    }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{AlertConfig, Config};
     use crate::monitor::monitoring::Monitoring;
+    use crate::policy::admission::AdmissionPolicy;
     use crate::policy::alert_rules::AlertRules;
     use crate::policy::fairness::AllocationStrategy;
     use crate::policy::health::HealthRules;
@@ -301,6 +302,8 @@ mod tests {
         assert_eq!((config.num_threads, config.min_threads, config.max_threads), (0, None, None));
         assert_eq!((config.idle_timeout.as_secs(), config.max_queued_per_worker), (300, 100));
         assert_eq!(config.victim_policy, VictimPolicy::RoundRobin);
+        assert_eq!((config.max_queued, config.admission_target), (None, None));
+        assert_eq!(config.admission_interval.as_millis(), 100);
         let resources = config.resources().map(|(.., resource)| {
             (resource.max_usage, resource.threshold, resource.check_interval.as_secs())
         });
@@ -327,6 +330,7 @@ mod tests {
         assert_eq!(ours.max_queued_per_worker, theirs.max_queued_per_worker);
         assert_eq!(ours.victim_policy, theirs.victim_policy);
         assert_eq!(ours.budget, theirs.budget);
+        assert_eq!(ours.admission, theirs.admission);
         assert!(!Config { monitoring: false, ..Config::new() }.monitoring().on);
     }
 
@@ -337,6 +341,8 @@ mod tests {
         (config.num_threads, config.min_threads, config.max_threads) = (3, Some(2), Some(5));
         (config.idle_timeout, config.max_queued_per_worker) = (second * 2, 7);
         config.victim_policy = VictimPolicy::HealthWeighted;
+        (config.max_queued, config.admission_target) = (Some(8), Some(second * 12));
+        config.admission_interval = second * 13;
         config.memory.max_usage = 90.0;
         config.allocation_strategy = AllocationStrategy::Fifo;
         (config.allocation_timeout, config.allocation_check_interval) = (second * 10, second * 11);
@@ -351,6 +357,8 @@ mod tests {
         );
         assert_eq!((builder.idle_timeout, builder.max_queued_per_worker), (second * 2, 7));
         assert_eq!(builder.victim_policy, VictimPolicy::HealthWeighted);
+        let policy = AdmissionPolicy::Adaptive { target: second * 12, interval: second * 13 };
+        assert_eq!((builder.admission.max_queued, builder.admission.policy), (Some(8), policy));
         assert_eq!(builder.budget.strategy, AllocationStrategy::Fifo);
         assert_eq!(
             (builder.budget.time_to_live, builder.budget.checks),

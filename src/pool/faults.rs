@@ -1,5 +1,6 @@
 //! What makes no sense in a configuration.
 
+use crate::pool::admission;
 use crate::pool::config::{AlertConfig, Config, ResourceConfig};
 use crate::telemetry::alert::AlertKind;
 use std::time::Duration;
@@ -43,6 +44,7 @@ impl Config {
                     })
                 })
             })
+            .or_else(|| admission::fault(self.admission()))
             .or_else(|| self.alerts.iter().find_map(|(&kind, alert)| self.alert_fault(kind, alert)))
     }
 
@@ -117,6 +119,11 @@ mod tests {
         });
         check("num_threads is 9", &|config| {
             (config.num_threads, config.max_threads) = (9, Some(8))
+        });
+        check("max_queued is 0", &|config| config.max_queued = Some(0));
+        check("a target of 1ms and an interval of 0ns", &|config| {
+            config.admission_target = Some(millisecond);
+            config.admission_interval = Duration::ZERO;
         });
         check("cpu.check_interval is 0", &|config| config.cpu.check_interval = Duration::ZERO);
         check("disk.check_interval is 1ms", &|config| config.disk.check_interval = millisecond);

@@ -1,5 +1,6 @@
 //! Floor 9: the composition root. A pool is put together here, and taken apart.
 
+mod admission;
 pub mod affinity;
 mod alerts;
 pub mod budget;
@@ -14,6 +15,7 @@ pub mod global;
 mod heap;
 #[cfg(feature = "metrics")]
 mod publish;
+mod rules;
 #[cfg(feature = "serde")]
 mod seconds;
 pub mod size;

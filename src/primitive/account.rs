@@ -2,7 +2,8 @@
 //!
 //! Invariant: what has been taken of a resource is at most its total as it was when some of it was taken last. For
 //! that a word holds what is free, as a signed number, and not the total and what is taken: no total can change
-//! between a look at the one and a change of the other. It is below 0 while a total that shrank is exceeded.
+//! between a look at the one and a change of the other. It is below 0 while a total that shrank is exceeded: also one that
+//! shrinks by what is taken in any case, whatever is left (resources/admission.rs).
 //!
 //! | who takes                                 | who waits, under a lock of its own | who gives back          |
 //! |-------------------------------------------|------------------------------------|-------------------------|

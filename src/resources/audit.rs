@@ -42,7 +42,7 @@ impl Budget {
 
     fn longest_wait(&self) -> Option<(Instant, &'static Location<'static>)> {
         let queue = self.queue();
-        queue.waiters.values().map(|waiter| (waiter.since, waiter.place)).min_by_key(|wait| wait.0)
+        queue.waiters.values().map(|waits| (waits.since, waits.place)).min_by_key(|wait| wait.0)
     }
 
     /// For people, and programs that look on.

@@ -18,8 +18,10 @@ use crate::sync::statistic::{AtomicU64, Ordering};
 use crate::telemetry::leases::ResourceBudget;
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::collections::HashMap;
+use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Instant;
 
 const RESOURCES: usize = Resource::ALL.len();
 
@@ -39,10 +41,17 @@ pub struct Budget {
     id: Arc<()>,
 }
 
+/// One who waits: since when, and where in the program.
+pub(super) struct Waits {
+    pub waiter: Arc<Waiter>,
+    pub since: Instant,
+    pub place: &'static Location<'static>,
+}
+
 pub(super) struct Queue {
     pub fairness: Fairness,
     /// By ticket.
-    pub waiters: HashMap<u64, Arc<Waiter>>,
+    pub waiters: HashMap<u64, Waits>,
     pub tickets: u64,
     pub tenants: Vec<Tenant>,
     /// Whether a total was given, so that it doesn't follow the machine.
@@ -213,9 +222,10 @@ impl Budget {
             &total,
             self.free(),
             |tenant| tenants[tenant].holding(),
-            |ticket| waiters.get(&ticket).is_some_and(|waiter| !waiter.is_offered()),
+            |ticket| waiters.get(&ticket).is_some_and(|waits| !waits.waiter.is_offered()),
         ) {
-            if let Some(waiter) = waiters.get(&next.ticket).filter(|waiter| waiter.is_fetched()) {
+            let waits = waiters.get(&next.ticket);
+            if let Some(Waits { waiter, .. }) = waits.filter(|waits| waits.waiter.is_fetched()) {
                 fairness.join(next);
                 waiter.set_offered(true);
                 offered.push(Arc::clone(waiter));
@@ -229,7 +239,7 @@ impl Budget {
             tenants[next.tenant].take(next.wants);
             self.unused.granted(next.wants);
             // While the lock is held, or one that waits no more could miss it.
-            woken.extend(waiters.remove(&next.ticket).and_then(|waiter| waiter.grant()));
+            woken.extend(waiters.remove(&next.ticket).and_then(|waits| waits.waiter.grant()));
         }
         self.account.want(fairness.wanted());
         drop(queue);
@@ -242,8 +252,8 @@ impl Budget {
         let mut queue = self.queue();
         let taken =
             amounts.fits(&self.free()) && self.account.take(amounts.all()) == Attempt::Taken;
-        if let Some(waiter) = queue.waiters.get(&ticket) {
-            waiter.set_offered(false);
+        if let Some(waits) = queue.waiters.get(&ticket) {
+            waits.waiter.set_offered(false);
         }
         if taken {
             tenant.take(*amounts);

@@ -1,6 +1,7 @@
-//! Floor 5: what a pool's tasks share: budgets of it, leases of those, and who gets them.
+//! Floor 5: what a pool's tasks share: budgets of it, leases of those, places in its queue, and who gets them.
 
 pub mod acquire;
+pub mod admission;
 mod audit;
 pub mod budget;
 pub mod config;
@@ -12,6 +13,7 @@ mod meter;
 mod places;
 pub mod purse;
 pub mod refusal;
+pub mod rejected;
 pub mod request;
 pub mod tenant;
 mod ticket;

@@ -1,12 +1,13 @@
 //! What comes of asking a budget: a grant, or a place in its queue.
 
 use crate::policy::fairness::Waiting;
-use crate::resources::budget::{Budget, Grant};
+use crate::resources::budget::{Budget, Grant, Waits};
 use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::waiter::{Expects, Offer, Waiter};
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Instant;
 
 pub enum Asked {
     Granted(Grant),
@@ -65,7 +66,7 @@ impl Budget {
             Err(Refusal::Busy) => {}
             outcome => return outcome.map(Asked::Granted),
         }
-        Ok(Asked::Waits(self.join_queue(request, Waiter::new(place, expects(), None))?))
+        Ok(Asked::Waits(self.join_queue(request, place, Waiter::new(expects()))?))
     }
 
     /// A place in the queue for one who is to come for what is offered.
@@ -75,16 +76,22 @@ impl Budget {
         place: &'static Location<'static>,
         offer: Offer,
     ) -> Result<Ticket, Refusal> {
-        self.join_queue(request, Waiter::new(place, None, Some(offer)))
+        self.join_queue(request, place, Waiter::fetching(offer))
     }
 
-    fn join_queue(self: &Arc<Self>, request: &Request, waiter: Waiter) -> Result<Ticket, Refusal> {
+    fn join_queue(
+        self: &Arc<Self>,
+        request: &Request,
+        place: &'static Location<'static>,
+        waiter: Waiter,
+    ) -> Result<Ticket, Refusal> {
         let (tenant, amounts) = (self.check(request)?, request.amounts);
         let mut queue = self.queue();
         queue.tickets += 1;
         let (ticket, waiter) = (queue.tickets, Arc::new(waiter));
         queue.fairness.join(Waiting::new(ticket, tenant.index(), request.priority, amounts));
-        queue.waiters.insert(ticket, Arc::clone(&waiter));
+        let waits = Waits { waiter: Arc::clone(&waiter), since: Instant::now(), place };
+        queue.waiters.insert(ticket, waits);
         let grant = Grant { tenant, amounts };
         let ticket = Ticket { budget: Arc::clone(self), waiter, ticket, grant };
         self.serve(queue);

@@ -1,7 +1,6 @@
 //! One who waits in a budget's queue: a thread, or a task that is polled. Whoever gets here has left the fast path, so a
 //! lock will do.
 
-use std::panic::Location;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -9,10 +8,8 @@ use std::time::{Duration, Instant};
 /// Told by how many more who wait will be there soon, as they have been granted what they wait for.
 pub type Expects = Box<dyn Fn(isize) + Send + Sync>;
 
+#[derive(Default)]
 pub struct Waiter {
-    pub since: Instant,
-    /// Where in the program.
-    pub place: &'static Location<'static>,
     expects: Option<Expects>,
     offer: Option<Offer>,
     state: Mutex<State>,
@@ -31,13 +28,13 @@ struct State {
 pub type Offer = Box<dyn Fn() + Send + Sync>;
 
 impl Waiter {
-    pub fn new(
-        place: &'static Location<'static>,
-        expects: Option<Expects>,
-        offer: Option<Offer>,
-    ) -> Self {
-        let (state, changed) = Default::default();
-        Self { since: Instant::now(), place, expects, offer, state, changed }
+    pub fn new(expects: Option<Expects>) -> Self {
+        Self { expects, ..Self::default() }
+    }
+
+    /// One that is to come for what it is offered.
+    pub fn fetching(offer: Offer) -> Self {
+        Self { offer: Some(offer), ..Self::default() }
     }
 
     /// Whether it is granted nothing by itself: somebody is to come for it, who starts at once.

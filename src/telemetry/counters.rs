@@ -151,6 +151,12 @@ counters! {
         /// Calls of hooks that panicked, or were not made: there were too many, or no thread could be had; and
         /// alerts that a full channel did not take.
         lost_hooks,
+        /// Submissions from outside that found no room, by `max_queued` or an adaptive `AdmissionPolicy`: each was
+        /// refused, or waited.
+        saturated,
+        /// Tasks from outside that an adaptive `AdmissionPolicy` did not accept, and tasks with a handle
+        /// that it did not run.
+        shed,
         /// Panics that no caller could be told of: in a detached task, in one whose
         /// `JoinHandle` was dropped, or beside an earlier panic of the
         /// same join, scope or broadcast. Not those in start and exit handlers.

@@ -1,6 +1,7 @@
 //! What the user wants to be told of.
 
 use crate::job::Payload;
+use crate::policy::admission::Shed;
 use crate::policy::shortage::MemoryPressure;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +16,9 @@ pub type TrimHandler = dyn Fn() + Send + Sync;
 
 /// Called when memory runs out.
 pub type MemoryHandler = dyn Fn(MemoryPressure) + Send + Sync;
+
+/// Called for each task that is not run, as it has waited for too long.
+pub type ShedHandler = dyn Fn(Shed) + Send + Sync;
 
 /// Called before a panic is reported that no caller can be told of.
 pub type Save = dyn Fn() + Send + Sync;
@@ -32,6 +36,7 @@ pub struct Handlers {
     pub exit: Option<Box<ThreadHandler>>,
     pub trim: Option<Box<TrimHandler>>,
     pub memory: Option<Arc<MemoryHandler>>,
+    pub shed: Option<Box<ShedHandler>>,
     /// Whether free heap memory goes back to the system when memory runs out.
     pub trims: bool,
 }

@@ -152,31 +152,6 @@ impl Local {
         }
     }
 
-    /// Leaves its seat, and sees to it that somebody takes its place if there is work. For
-    /// code that blocks; [`come_back`](Self::come_back) follows.
-    #[must_use]
-    pub fn be_away(&self) -> bool {
-        let left = self.leave_seat();
-        self.replace_if(left);
-        left
-    }
-
-    /// As [`be_away`](Self::be_away), unless all others are away and none can be had in its place.
-    #[must_use]
-    pub fn be_away_unless_last(&self) -> Option<bool> {
-        let left = self.leave_seat_unless_last()?;
-        self.replace_if(left);
-        Some(left)
-    }
-
-    fn replace_if(&self, left: bool) {
-        if left {
-            self.shared.raise_hunger();
-            heavy_fence();
-            self.shared.hand_over_or_call();
-        }
-    }
-
     /// Sleeps until woken, unless a last look finds work.
     fn sleep(&self) -> Rest {
         let shared = &self.shared;

@@ -17,7 +17,6 @@ use crate::telemetry::activity::Status;
 use crate::telemetry::allocator::Balance;
 use crate::telemetry::counters::WorkerCounters;
 use crate::telemetry::event::Event;
-use crate::worker::presence::Due;
 use crate::worker::remote::Remote;
 use crate::worker::shared::Shared;
 use crate::worker::stamp::{Countdown, LastEnd};
@@ -82,6 +81,8 @@ pub struct Local {
     pub tidied: Cell<u64>,
     /// Whose its thread is.
     pub origin: Origin,
+    /// Whether it [returns](Self::returns) in any case, and its pool has no bound: one look at its spawns for both.
+    pub spawns_freely: bool,
 }
 
 /// How a worker came by its thread.
@@ -125,6 +126,7 @@ impl Local {
         let tidied = Cell::new(shared.tidy.load(statistic::Ordering::Relaxed));
         let rng = Rng::new(index as u64);
         let remote = NonNull::from(shared.worker(index));
+        let spawns_freely = origin != Origin::Guest && shared.admission.get().is_none();
         let countdown = Countdown::new(shared.one_in, shared.clock.ticks());
         Self {
             shared,
@@ -146,6 +148,7 @@ impl Local {
             last_end: Cell::new(None),
             tidied,
             origin,
+            spawns_freely,
         }
     }
 
@@ -259,35 +262,6 @@ impl Local {
         match self.shared.wait_policy {
             WaitPolicy::Descendants => self.deques.scoped.push(task),
             WaitPolicy::Any => self.deques.detached.push(task.into()),
-        }
-    }
-
-    /// Lets others run instead, for as long as it blocks. Returns whether it held a seat;
-    /// [`come_back`](Self::come_back) wants to know. A heavy_fence and a last look follow.
-    #[must_use]
-    pub fn leave_seat(&self) -> bool {
-        let due = self.remote().presence.leave();
-        if due == Some(Due::Leave) {
-            self.shared.seats.leave();
-        }
-        due.is_some()
-    }
-
-    /// As [`leave_seat`](Self::leave_seat), unless all others are away and nobody can be had in its place.
-    pub fn leave_seat_unless_last(&self) -> Option<bool> {
-        match self.remote().presence.leave() {
-            Some(Due::Leave) if !self.shared.seats.leave_unless_last() => {
-                self.remote().presence.back();
-                None
-            }
-            due => Some(due.is_some()),
-        }
-    }
-
-    pub fn come_back(&self, left: bool) {
-        if left {
-            self.shared.seats.come_back();
-            self.remote().presence.back();
         }
     }
 

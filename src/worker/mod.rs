@@ -7,6 +7,7 @@
 
 pub mod alarm;
 pub mod arrivals;
+mod away;
 mod bench;
 pub mod blocked;
 mod choice;

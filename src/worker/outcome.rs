@@ -1,11 +1,13 @@
 //! Tasks that fail or don't begin, and what comes of that.
 
 use crate::job::Payload;
+use crate::policy::admission::Shed;
 use crate::sync::statistic::Ordering;
 use crate::telemetry::counters::{Count, WorkerCounters};
 use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 use crate::worker::span;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Shared {
     /// A task of this pool has panicked, on this thread.
@@ -31,6 +33,16 @@ impl Shared {
     #[cold]
     pub fn task_expired(&self) {
         self.count(|counters| &counters.expired);
+    }
+
+    /// A task of this pool is not run, as it has waited for too long.
+    pub fn task_shed(&self, shed: Shed) {
+        self.common.shed.bump_shared();
+        if let Some(hook) = &self.handlers.shed
+            && catch_unwind(AssertUnwindSafe(|| hook(shed))).is_err()
+        {
+            self.common.lost_hooks.bump_shared();
+        }
     }
 
     /// Something has happened that says of workers' health.

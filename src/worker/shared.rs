@@ -10,6 +10,7 @@ use crate::primitive::gate::Gate;
 use crate::primitive::seats::Seats;
 use crate::queue::injector::Injector;
 use crate::queue::misfits::Misfits;
+use crate::resources::admission::Admission;
 use crate::resources::purse::Purse;
 use crate::sync::clock::Clock;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering, Thread};
@@ -27,7 +28,7 @@ use crate::worker::watch::Watch;
 use crate::worker::whereabouts::Whereabouts;
 use crossbeam_utils::CachePadded;
 use std::io;
-use std::sync::{Mutex as StdMutex, MutexGuard as StdMutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard as StdMutexGuard, OnceLock, PoisonError};
 
 /// Something to run.
 #[derive(Clone, Copy)]
@@ -134,9 +135,11 @@ pub struct Shared {
     pub(super) tidy: statistic::AtomicU64,
     /// Whether the governor takes its time, as nobody runs; or has been called since.
     pub(super) rest: statistic::AtomicU32,
-    /// The thread that writes them, if there is one: to be woken at the end.
     /// What its tasks share.
     pub purse: Purse,
+    /// Set before the first worker begins, if not every task is accepted.
+    pub admission: OnceLock<Arc<Admission>>,
+    /// The thread that takes readings, if there is one: to be woken at the end.
     pub governor: OnceLock<Thread>,
     pub id: usize,
 }
@@ -192,6 +195,7 @@ impl Shared {
             tidy: statistic::AtomicU64::new(0),
             rest: statistic::AtomicU32::new(0),
             purse: Purse::default(),
+            admission: OnceLock::new(),
             governor: OnceLock::new(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
         }

@@ -57,6 +57,8 @@ impl Shared {
     /// Takes no more work from outside; the pool ends when what it has is done.
     pub fn begin_shutdown(&self) {
         self.gate.close();
+        // After that, so that the gate turns back those who waited.
+        self.admission.get().inspect(|admission| admission.close());
         self.wake_for_the_end();
     }
 }

@@ -98,7 +98,7 @@ pub fn asleep(pool: &ThreadPool) -> u64 {
 }
 
 /// Busy, in the eyes of the pool, until the condition holds.
-pub fn wait_until(condition: impl Fn() -> bool) {
+pub fn wait_until(mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < TOO_LONG / 2, "waited in vain");
