@@ -54,8 +54,8 @@ fn an_elastic_lease_has_what_nobody_else_wants_and_gives_it_back_when_its_holder
         got.store(0, Ordering::SeqCst);
         wait_until(|| granted(&lease) == 80);
     });
-    wait_until(|| told.lock().unwrap().last() == Some(&80));
-    assert!(told.lock().unwrap().contains(&50));
+    // It may have been told of the first time before it wanted to be.
+    wait_until(|| told.lock().unwrap().ends_with(&[50, 80]));
     drop(lease);
     assert_eq!(free(&pool), 100);
 }
