@@ -100,7 +100,7 @@ impl ThreadPool {
 
     /// A part of the pool's budget; waits until it is there. Who is next of those who wait is up to the
     /// [strategy](crate::ThreadPoolBuilder::allocation). On a worker of a pool it runs nothing else
-    /// meanwhile, and another worker takes its place, as in [`blocking`].
+    /// meanwhile, and another worker takes its place, as in [`blocking`](crate::blocking()).
     ///
     /// A task that holds a lease doesn't wait for another one: it might wait for itself. Nor does a part of it, by
     /// [`join`](crate::join()), [`scope`](crate::scope()) or [`install`](Self::install), on whichever worker that runs. Nor does the

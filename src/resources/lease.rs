@@ -92,7 +92,7 @@ impl Lease {
 
     /// Has `tell` called, on a thread of the pool's own for such things, when an elastic lease has been granted more or less
     /// of a resource: of which, and how much from now on. In place of the one before. It must not take long: see
-    /// [`on_alert`](crate::ThreadPoolBuilder::on_alert). It may come after another change, or the lease's end.
+    /// [`on_alert`](crate::ThreadPool::on_alert). It may come after another change, or the lease's end.
     pub fn on_change(&self, tell: impl Fn(Resource, u64) + Send + Sync + 'static) {
         if let Some(elastic) = &self.elastic {
             elastic.tell(Arc::new(tell));
