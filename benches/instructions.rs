@@ -1,7 +1,7 @@
-//! Joins and spawns to be counted, not timed: `scripts/instructions` runs this under
+//! Joins, spawns and leases to be counted, not timed: `scripts/instructions` runs this under
 //! valgrind with two sizes, and the difference is what one costs.
 
-use filch::{Monitoring, ThreadPoolBuilder};
+use filch::{Monitoring, Request, ThreadPoolBuilder};
 use std::hint::black_box;
 use std::thread;
 use std::time::Duration;
@@ -38,6 +38,10 @@ fn main() {
         "join" => _ = black_box(pool.install(|| fib(size))),
         "spawn" => pool.spawn(move || chain(size)),
         "scope" => pool.scope(|scope| (0..size).for_each(|_| scope.spawn(|_| ()))),
-        _ => panic!("join, spawn or scope"),
+        "lease" => {
+            let request = Request::new().memory(1);
+            (0..size).for_each(|_| drop(black_box(pool.try_acquire(&request).unwrap())));
+        }
+        _ => panic!("join, spawn, scope or lease"),
     }
 }

@@ -48,6 +48,7 @@ fn so_many_bytes_a_second_go_through_whoever_sends_them() {
     let request = Request::new().network(4_000_000);
     for tasks in [1, 4] {
         let time = send(&pool, &request, tasks, 2_000_000);
+        println!("2 MB by {tasks} tasks in {time:.2?}");
         // Half a second's worth, of which a fifth is there at the beginning.
         assert!(time >= Duration::from_millis(390), "{time:?}");
         assert!(time < Duration::from_secs(5), "{time:?}");

@@ -65,6 +65,7 @@ fn wait_for(
 }
 
 /// What runs on this worker may be a lessee now.
+#[inline(always)]
 fn minded(outcome: Result<Lease, Refusal>) -> Result<Lease, Refusal> {
     Local::with_current(|current| current.map(Local::mind_leases));
     outcome

@@ -10,7 +10,7 @@ use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What is said of it when it is asked for, and where.
@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 pub struct Term {
     lasts: Option<Duration>,
     pub place: &'static Location<'static>,
-    most: Amounts,
+    /// If it is to be elastic.
+    most: Option<Amounts>,
 }
 
 impl Term {
@@ -39,12 +40,13 @@ pub struct Lease {
     elastic: Option<Arc<Elastic>>,
     /// In the ledger; none if there are too many leases for anybody to watch.
     entry: Mutex<Option<Entry>>,
-    /// Of the network and of disks.
-    meters: Mutex<[Meter; 2]>,
+    /// Of the network and of disks. In a box, as few leases have any, and all are moved about.
+    meters: OnceLock<Box<Mutex<[Meter; 2]>>>,
 }
 
 impl Lease {
     /// For `lessee`: nobody if it was waited for by a future, as whichever thread polled that doesn't matter.
+    #[inline]
     pub(super) fn new(
         budget: &Arc<Budget>,
         Grant { tenant, amounts }: Grant,
@@ -53,11 +55,10 @@ impl Lease {
     ) -> Self {
         let terms = Terms { lasts, place, lessee, tenant: tenant.index(), amounts };
         let entry = budget.ledger.begin(&terms);
-        let stretches = most.some().any(|(resource, most)| most > amounts.of(resource));
-        let elastic = stretches.then(|| budget.stretch(&tenant, &terms, most, entry));
-        let entry = Mutex::new(entry);
+        let elastic = most.map(|most| budget.stretch(&tenant, &terms, most, entry));
+        let (budget, entry, meters) = (Arc::clone(budget), Mutex::new(entry), OnceLock::new());
         lessee.add_cpu(amounts.of(Resource::Cpu) as i64);
-        Self { budget: Arc::clone(budget), tenant, terms, elastic, entry, meters: Mutex::default() }
+        Self { budget, tenant, terms, elastic, entry, meters }
     }
 
     /// How much is booked for it of this resource, in its [unit](Resource::unit): what it has been granted, and of an
@@ -78,7 +79,8 @@ impl Lease {
     /// Takes so many bytes of what it is for of a rate, if it is for any. Returns when they may be used.
     pub(crate) fn take_at(&self, resource: Resource, now: Instant, bytes: u64) -> Option<Instant> {
         let rate = Some(self.granted(resource)).filter(|&rate| rate > 0)?;
-        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        let meters = self.meters.get_or_init(Box::default);
+        let mut meters = meters.lock().unwrap_or_else(PoisonError::into_inner);
         let meter = &mut meters[usize::from(resource == Resource::Io)];
         Some(meter.take(now, bytes, rate))
     }

@@ -76,8 +76,12 @@ impl Lessee {
             // A worker's tasks end without it.
             let _ = EXIT.try_with(|_| ());
         }
-        Self::current().change(|leases| leases + 1);
-        Self::current()
+        // It lives as long as this thread is about it.
+        let current = Self::current();
+        if let Some(place) = current.place() {
+            RECORDS.get(place).word.fetch_add(1, Ordering::Relaxed);
+        }
+        current
     }
 
     /// It has one less, if it lives: given back by whatever thread.

@@ -20,8 +20,8 @@ pub struct Request {
     pub(super) amounts: Amounts,
     pub(super) tenant: Option<Tenant>,
     pub(super) priority: u8,
-    /// Where it is more than the amounts: for an elastic lease.
-    pub(super) most: Amounts,
+    /// For an elastic lease.
+    pub(super) most: Option<Amounts>,
     pub(super) time_to_live: Option<Duration>,
 }
 
@@ -40,7 +40,7 @@ impl Request {
     /// Up to so much of a resource, for an elastic lease: what was asked for is granted at once, or waited for; the rest while
     /// nobody else wants it. See [`Lease::granted`](crate::Lease::granted).
     pub fn up_to(mut self, resource: Resource, most: u64) -> Self {
-        self.most = self.most.with(resource, most);
+        self.most = Some(self.most.unwrap_or_default().with(resource, most));
         self
     }
 
