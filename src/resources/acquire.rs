@@ -122,7 +122,7 @@ impl Future for Acquire {
 impl Drop for Acquire {
     fn drop(&mut self) {
         if let Some(Asked::Granted(grant)) = self.asked.take() {
-            self.budget.give_back(&grant.tenant, grant.amounts);
+            self.budget.give_back(self.budget.tenant_of(&grant.whose), grant.amounts);
         }
     }
 }

@@ -165,8 +165,12 @@ impl Budget {
         tenant
     }
 
+    pub(super) fn tenant_of<'a>(&'a self, whose: &'a Whose) -> &'a Tenant {
+        whose.as_ref().unwrap_or(&self.anybody)
+    }
+
     /// Whose it is, if it makes sense.
-    pub(super) fn check(&self, request: &Request) -> Result<Tenant, Refusal> {
+    pub(super) fn check(&self, request: &Request) -> Result<Whose, Refusal> {
         if request.amounts.is_none() {
             return Err(Refusal::Nothing);
         }
@@ -176,17 +180,20 @@ impl Budget {
         {
             return Err(Refusal::TooMuch { resource, asked, total: total.of(resource) });
         }
-        let tenant = request.tenant.as_ref().unwrap_or(&self.anybody);
-        if tenant.is_of(&self.id) { Ok(tenant.clone()) } else { Err(Refusal::Stranger) }
+        match &request.tenant {
+            Some(tenant) if !tenant.is_of(&self.id) => Err(Refusal::Stranger),
+            tenant => Ok(tenant.clone()),
+        }
     }
 
     /// Takes it if it is free now, and nobody waits for any of it.
     pub fn try_take(&self, request: &Request) -> Result<Grant, Refusal> {
-        let (tenant, amounts) = (self.check(request)?, request.amounts);
+        let (whose, amounts) = (self.check(request)?, request.amounts);
         if !amounts.fits(&self.unused.read()) {
             return Err(Refusal::Busy);
         }
-        if self.book(&tenant, amounts) { Ok(Grant { tenant, amounts }) } else { Err(Refusal::Busy) }
+        let booked = self.book(self.tenant_of(&whose), amounts);
+        if booked { Ok(Grant { whose, amounts }) } else { Err(Refusal::Busy) }
     }
 
     /// Takes some more for a lease. Returns whether there was enough, and nobody waits for any of it.
@@ -248,7 +255,8 @@ impl Budget {
     }
 
     /// Gives what has been offered to who has come for it, if it is there still.
-    pub(super) fn fetch(&self, ticket: u64, Grant { tenant, amounts }: &Grant) -> bool {
+    pub(super) fn fetch(&self, ticket: u64, grant: &Grant) -> bool {
+        let (tenant, amounts) = (self.tenant_of(&grant.whose), &grant.amounts);
         let mut queue = self.queue();
         let taken =
             amounts.fits(&self.free()) && self.account.take(amounts.all()) == Attempt::Taken;
@@ -272,9 +280,13 @@ fn given(total: u64) -> Means {
     Means { total: total.min(MOST), free: UNMEASURED }
 }
 
+/// In whose name: that of all who name none, if it is none. Not a clone of that one: a clone costs as much as the rest of a
+/// lease's bookkeeping.
+pub type Whose = Option<Tenant>;
+
 /// What has been taken, and in whose name. Not given back by itself.
 #[derive(Clone)]
 pub struct Grant {
-    pub tenant: Tenant,
+    pub whose: Whose,
     pub amounts: Amounts,
 }

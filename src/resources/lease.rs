@@ -1,7 +1,7 @@
 //! A lease: a part of a budget, for as long as somebody has it.
 
 use crate::policy::amounts::{Amounts, Resource};
-use crate::resources::budget::{Budget, Grant};
+use crate::resources::budget::{Budget, Grant, Whose};
 use crate::resources::elastic::Elastic;
 use crate::resources::ledger::{Entry, Terms};
 use crate::resources::lessee::Lessee;
@@ -34,7 +34,7 @@ impl Term {
 #[must_use = "dropped, it is given back"]
 pub struct Lease {
     budget: Arc<Budget>,
-    tenant: Tenant,
+    whose: Whose,
     /// Of an elastic lease: of its least.
     terms: Terms,
     elastic: Option<Arc<Elastic>>,
@@ -49,16 +49,17 @@ impl Lease {
     #[inline]
     pub(super) fn new(
         budget: &Arc<Budget>,
-        Grant { tenant, amounts }: Grant,
+        Grant { whose, amounts }: Grant,
         lessee: Lessee,
         Term { lasts, place, most }: Term,
     ) -> Self {
+        let tenant = budget.tenant_of(&whose);
         let terms = Terms { lasts, place, lessee, tenant: tenant.index(), amounts };
         let entry = budget.ledger.begin(&terms);
-        let elastic = most.map(|most| budget.stretch(&tenant, &terms, most, entry));
+        let elastic = most.map(|most| budget.stretch(tenant, &terms, most, entry));
         let (budget, entry, meters) = (Arc::clone(budget), Mutex::new(entry), OnceLock::new());
         lessee.add_cpu(amounts.of(Resource::Cpu) as i64);
-        Self { budget, tenant, terms, elastic, entry, meters }
+        Self { budget, whose, terms, elastic, entry, meters }
     }
 
     /// How much is booked for it of this resource, in its [unit](Resource::unit): what it has been granted, and of an
@@ -88,7 +89,7 @@ impl Lease {
     /// Says that no more is in use than has been [granted](Self::granted) by now.
     pub fn settle(&self) {
         if let Some(elastic) = &self.elastic {
-            self.budget.give_back(&self.tenant, elastic.settle());
+            self.budget.give_back(self.tenant(), elastic.settle());
         }
     }
 
@@ -103,7 +104,7 @@ impl Lease {
 
     /// Whose it is.
     pub fn tenant(&self) -> &Tenant {
-        &self.tenant
+        self.budget.tenant_of(&self.whose)
     }
 
     /// Whether it has not been held for longer than it was [meant](crate::Request::time_to_live). It counts all the
@@ -132,7 +133,7 @@ impl Lease {
     /// It has been taken back.
     fn shrink_to_least(&self) {
         if let Some(elastic) = &self.elastic {
-            self.budget.give_back(&self.tenant, elastic.end());
+            self.budget.give_back(self.tenant(), elastic.end());
         }
     }
 
@@ -160,7 +161,7 @@ impl Lease {
             elastic.enter(entry);
             rest = rest.plus(elastic.limit(resource, amount));
         }
-        self.budget.give_back(&self.tenant, rest);
+        self.budget.give_back(self.tenant(), rest);
     }
 
     /// Whether it is ours to give back: nobody has taken it back.
@@ -178,7 +179,7 @@ impl Drop for Lease {
         if self.strike_out() {
             rest = rest.plus(self.terms.amounts);
         }
-        self.budget.give_back(&self.tenant, rest);
+        self.budget.give_back(self.tenant(), rest);
     }
 }
 

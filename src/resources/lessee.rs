@@ -17,8 +17,10 @@ pub struct Lessee(u64);
 
 #[derive(Debug, Default)]
 struct Record {
-    /// The tag in the upper half, how many leases it has in the lower one.
+    /// The tag in the upper half, how many leases others have given back for it in the lower one.
     word: AtomicU64,
+    /// How many leases it has taken and not given back itself. Written by the thread that is about it, so at no cost.
+    taken: AtomicU64,
     /// Whose part it is.
     above: AtomicU64,
     /// What it has leased of the CPUs, in thousandths of one.
@@ -79,14 +81,24 @@ impl Lessee {
         // It lives as long as this thread is about it.
         let current = Self::current();
         if let Some(place) = current.place() {
-            RECORDS.get(place).word.fetch_add(1, Ordering::Relaxed);
+            let taken = &RECORDS.get(place).taken;
+            taken.store(taken.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
         current
     }
 
     /// It has one less, if it lives: given back by whatever thread.
     pub fn give_back_one(self) {
-        self.change(|leases| leases - 1);
+        let Some(place) = self.place() else { return };
+        let record = RECORDS.get(place);
+        if self == Self::current() {
+            let taken = record.taken.load(Ordering::Relaxed);
+            record.taken.store(taken.wrapping_sub(1), Ordering::Relaxed);
+            return;
+        }
+        // Whoever finds it ended has nothing to do.
+        let more = |word: u64| (word >> 32 == self.0 >> 32).then_some(word + 1);
+        let _ = record.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
     fn begin(above: Self) -> Self {
@@ -96,6 +108,7 @@ impl Lessee {
         let tag = (record.word.load(Ordering::Relaxed) >> 32) as u32;
         let tag = tag.wrapping_add(1);
         record.above.store(above.0, Ordering::Relaxed);
+        record.taken.store(0, Ordering::Relaxed);
         record.cpu.store(0, Ordering::Relaxed);
         record.permits.store(0, Ordering::Relaxed);
         record.word.store(u64::from(tag) << 32, Ordering::Relaxed);
@@ -117,15 +130,6 @@ impl Lessee {
     fn record(self) -> Option<&'static Record> {
         let record = RECORDS.get(self.place()?);
         (record.word.load(Ordering::Relaxed) >> 32 == self.0 >> 32).then_some(record)
-    }
-
-    /// Changes the number of its leases, if it lives.
-    fn change(self, change: impl Fn(u64) -> u64) {
-        let Some(place) = self.place() else { return };
-        let change = |word: u64| (word >> 32 == self.0 >> 32).then(|| change(word));
-        // Whoever finds it ended has nothing to do.
-        let word = &RECORDS.get(place).word;
-        let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
     }
 
     /// It has so much more of the CPUs, or less, in thousandths of one.
@@ -168,7 +172,8 @@ impl Lessee {
     pub fn has_any(self) -> bool {
         let mut next = self;
         while let Some(record) = next.record() {
-            if record.word.load(Ordering::Relaxed) as u32 > 0 {
+            let given_back = record.word.load(Ordering::Relaxed) as u32;
+            if record.taken.load(Ordering::Relaxed) as u32 != given_back {
                 return true;
             }
             next = Self(record.above.load(Ordering::Relaxed));

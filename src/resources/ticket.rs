@@ -37,7 +37,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let Grant { tenant, amounts } = &self.grant;
+        let tenant = self.budget.tenant_of(&self.grant.whose);
         let mut queue = self.budget.queue();
         if queue.waiters.remove(&self.ticket).is_some() {
             queue.fairness.leave(tenant.index(), self.ticket);
@@ -47,7 +47,7 @@ impl Drop for Ticket {
         }
         drop(queue);
         if self.waiter.take() {
-            self.budget.give_back(tenant, *amounts);
+            self.budget.give_back(tenant, self.grant.amounts);
         }
     }
 }
@@ -85,14 +85,15 @@ impl Budget {
         place: &'static Location<'static>,
         waiter: Waiter,
     ) -> Result<Ticket, Refusal> {
-        let (tenant, amounts) = (self.check(request)?, request.amounts);
+        let (whose, amounts) = (self.check(request)?, request.amounts);
         let mut queue = self.queue();
         queue.tickets += 1;
         let (ticket, waiter) = (queue.tickets, Arc::new(waiter));
-        queue.fairness.join(Waiting::new(ticket, tenant.index(), request.priority, amounts));
+        let tenant = self.tenant_of(&whose).index();
+        queue.fairness.join(Waiting::new(ticket, tenant, request.priority, amounts));
         let waits = Waits { waiter: Arc::clone(&waiter), since: Instant::now(), place };
         queue.waiters.insert(ticket, waits);
-        let grant = Grant { tenant, amounts };
+        let grant = Grant { whose, amounts };
         let ticket = Ticket { budget: Arc::clone(self), waiter, ticket, grant };
         self.serve(queue);
         self.call_for_elastics();
