@@ -61,8 +61,8 @@ impl<T: Default> Slots<T> {
         chunks.flatten().map(|slot| &slot.thing).enumerate()
     }
 
-    /// The number of one that was free; none if all that there can be are taken.
-    pub fn take(&self) -> Option<usize> {
+    /// One that was free, and its number; none if all that there can be are taken.
+    pub fn take(&self) -> Option<(usize, &T)> {
         // ORDERING: Acquire; pairs with put_back, as the exchange does: what lies below it is read.
         let mut top = self.top.load(Ordering::Acquire);
         loop {
@@ -74,7 +74,8 @@ impl<T: Default> Slots<T> {
                 top = self.top.load(Ordering::Acquire);
                 continue;
             };
-            let below = self.slot(number as usize).below.load(Ordering::Relaxed);
+            let slot = self.slot(number as usize);
+            let below = slot.below.load(Ordering::Relaxed);
             // ORDERING: Acquire; pairs with put_back: what was done to the slot before is seen.
             match self.top.compare_exchange_weak(
                 top,
@@ -82,7 +83,7 @@ impl<T: Default> Slots<T> {
                 Ordering::Acquire,
                 Ordering::Acquire,
             ) {
-                Ok(_) => return Some(number as usize),
+                Ok(_) => return Some((number as usize, &slot.thing)),
                 Err(now) => top = now,
             }
         }
@@ -136,13 +137,14 @@ mod tests {
     #[test]
     fn each_is_taken_once_up_to_the_last() {
         let slots = Slots::<u8>::default();
-        assert_eq!((slots.all().count(), slots.take()), (0, Some(0)));
+        let take = || slots.take().map(|(number, _)| number);
+        assert_eq!((slots.all().count(), take()), (0, Some(0)));
         slots.put_back(0);
-        let taken: HashSet<_> = std::iter::from_fn(|| slots.take()).collect();
+        let taken: HashSet<_> = std::iter::from_fn(take).collect();
         assert_eq!((taken.len(), slots.all().count()), (CHUNK * CHUNKS, CHUNK * CHUNKS));
-        assert_eq!(slots.take(), None);
+        assert_eq!(take(), None);
         slots.put_back(7);
-        assert_eq!((slots.take(), slots.take()), (Some(7), None));
+        assert_eq!((take(), take()), (Some(7), None));
         assert_eq!(*slots.get(7), 0);
     }
 }

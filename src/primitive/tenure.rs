@@ -32,6 +32,7 @@ impl<const N: usize> Default for Tenure<N> {
 
 impl<const N: usize> Tenure<N> {
     /// For who has it alone, after the last one has ended. Returns the tenure's number.
+    #[inline(always)]
     pub fn begin(&self, fields: [u64; N]) -> u64 {
         for (place, field) in self.fields.iter().zip(fields) {
             // ORDERING: Release; pairs with look: who sees this sees that the last tenure has ended.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub fn try_acquire(budget: &Arc<Budget>, request: &Request) -> Result<Lease, Refusal> {
     let grant = budget.try_take(request)?;
@@ -60,13 +60,13 @@ impl Errand {
         come: impl Fn(&Arc<Self>) + Send + Sync + 'static,
     ) -> Result<(), Refusal> {
         let term = Term::of(request);
-        let (budget, ticket) = (Arc::clone(budget), Mutex::default());
+        let (budget, ticket, asked_at) = (Arc::clone(budget), Mutex::default(), term.place);
         let errand = Arc::new(Self { budget, ticket, term });
         let place = Arc::clone(&errand);
         // Not before it is known where the ticket is.
         let mut ticket = errand.ticket();
         let offer = Box::new(move || come(&place));
-        *ticket = Some(errand.budget.ask_to_fetch(request, term.place, offer)?);
+        *ticket = Some(errand.budget.ask_to_fetch(request, asked_at, offer)?);
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Errand {
         let grant = ticket.as_ref()?.fetch()?;
         // It knows of us.
         *ticket = None;
-        Some(Lease::new(&self.budget, grant, Lessee::take_one(), self.term))
+        Some(Lease::new(&self.budget, grant, Lessee::take_one(), self.term.clone()))
     }
 }
 
@@ -115,7 +115,7 @@ impl Future for Acquire {
             Asked::Waits(ticket) => ticket.into_grant(),
         };
         // Whichever thread polls it holds nothing: the future may be polled elsewhere next time.
-        Poll::Ready(Lease::new(&self.budget, grant, Lessee::NOBODY, self.term))
+        Poll::Ready(Lease::new(&self.budget, grant, Lessee::NOBODY, self.term.clone()))
     }
 }
 

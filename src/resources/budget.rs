@@ -187,6 +187,7 @@ impl Budget {
     }
 
     /// Takes it if it is free now, and nobody waits for any of it.
+    #[inline]
     pub fn try_take(&self, request: &Request) -> Result<Grant, Refusal> {
         let (whose, amounts) = (self.check(request)?, request.amounts);
         if !amounts.fits(&self.unused.read()) {

@@ -8,25 +8,26 @@ use crate::resources::lessee::Lessee;
 use crate::resources::meter::Meter;
 use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
+use crate::sync::statistic::{AtomicU64, Ordering};
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What is said of it when it is asked for, and where.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Term {
     lasts: Option<Duration>,
     pub place: &'static Location<'static>,
-    /// If it is to be elastic.
-    most: Option<Amounts>,
+    /// If it is to be elastic; in a box, as few are.
+    most: Option<Box<Amounts>>,
 }
 
 impl Term {
     #[track_caller]
     pub(super) fn of(request: &Request) -> Self {
         let place = Location::caller();
-        Self { lasts: request.time_to_live, place, most: request.most }
+        Self { lasts: request.time_to_live, place, most: request.most.clone() }
     }
 }
 
@@ -38,15 +39,17 @@ pub struct Lease {
     /// Of an elastic lease: of its least.
     terms: Terms,
     elastic: Option<Arc<Elastic>>,
-    /// In the ledger; none if there are too many leases for anybody to watch.
-    entry: Mutex<Option<Entry>>,
-    /// Of the network and of disks. In a box, as few leases have any, and all are moved about.
-    meters: OnceLock<Box<Mutex<[Meter; 2]>>>,
+    /// Where it stands in the ledger, and as what; nowhere if there are too many leases for anybody to watch. Two words and no
+    /// lock: what has padding is moved about byte by byte, which takes as long as the rest.
+    slot: Option<usize>,
+    number: AtomicU64,
+    /// Of the network and of disks, if it is for either.
+    meters: Option<Box<Mutex<[Meter; 2]>>>,
 }
 
 impl Lease {
     /// For `lessee`: nobody if it was waited for by a future, as whichever thread polled that doesn't matter.
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(
         budget: &Arc<Budget>,
         Grant { whose, amounts }: Grant,
@@ -56,10 +59,13 @@ impl Lease {
         let tenant = budget.tenant_of(&whose);
         let terms = Terms { lasts, place, lessee, tenant: tenant.index(), amounts };
         let entry = budget.ledger.begin(&terms);
-        let elastic = most.map(|most| budget.stretch(tenant, &terms, most, entry));
-        let (budget, entry, meters) = (Arc::clone(budget), Mutex::new(entry), OnceLock::new());
+        let elastic = most.map(|most| budget.stretch(tenant, &terms, *most, entry));
+        let (budget, slot) = (Arc::clone(budget), entry.map(|entry| entry.slot));
+        let number = AtomicU64::new(entry.map_or(0, |entry| entry.number));
+        let is_rate = |of: &Amounts| of.of(Resource::Network) > 0 || of.of(Resource::Io) > 0;
+        let meters = (is_rate(&amounts) || elastic.is_some()).then(Box::default);
         lessee.add_cpu(amounts.of(Resource::Cpu) as i64);
-        Self { budget, whose, terms, elastic, entry, meters }
+        Self { budget, whose, terms, elastic, slot, number, meters }
     }
 
     /// How much is booked for it of this resource, in its [unit](Resource::unit): what it has been granted, and of an
@@ -80,8 +86,7 @@ impl Lease {
     /// Takes so many bytes of what it is for of a rate, if it is for any. Returns when they may be used.
     pub(crate) fn take_at(&self, resource: Resource, now: Instant, bytes: u64) -> Option<Instant> {
         let rate = Some(self.granted(resource)).filter(|&rate| rate > 0)?;
-        let meters = self.meters.get_or_init(Box::default);
-        let mut meters = meters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut meters = self.meters.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         let meter = &mut meters[usize::from(resource == Resource::Io)];
         Some(meter.take(now, bytes, rate))
     }
@@ -117,16 +122,26 @@ impl Lease {
 
     /// It is meant for as long again, from now on. Returns whether it could be: not if it has been taken back.
     pub fn renew(&self) -> bool {
-        let mut entry = self.entry();
+        self.enter_anew(&self.terms)
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        Some(Entry { slot: self.slot?, number: self.number.load(Ordering::Relaxed) })
+    }
+
+    /// Has other terms in the ledger, or the same ones from now on. False: it has been taken back.
+    fn enter_anew(&self, terms: &Terms) -> bool {
+        let Some(entry) = self.entry() else { return true };
         self.elastic.iter().for_each(|elastic| elastic.enter(None));
-        match *entry {
-            Some(old) if !self.budget.ledger.end(old) => {
-                self.shrink_to_least();
-                return false;
-            }
-            _ => *entry = self.budget.ledger.begin(&self.terms),
+        let renewed = self.budget.ledger.renew(entry, terms);
+        if let Some(Entry { number, .. }) = renewed {
+            self.number.store(number, Ordering::Relaxed);
+        } else if self.number.load(Ordering::Relaxed) == entry.number {
+            self.shrink_to_least();
+            return false;
         }
-        self.elastic.iter().for_each(|elastic| elastic.enter(*entry));
+        // Or somebody else renews it just now.
+        self.elastic.iter().for_each(|elastic| elastic.enter(renewed));
         true
     }
 
@@ -137,10 +152,6 @@ impl Lease {
         }
     }
 
-    fn entry(&self) -> MutexGuard<'_, Option<Entry>> {
-        self.entry.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Gives it back.
     pub fn release(self) {}
 
@@ -149,25 +160,21 @@ impl Lease {
     pub fn shrink_to(&mut self, resource: Resource, amount: u64) {
         let rest = self.terms.amounts.of(resource).saturating_sub(amount);
         let mut rest = Amounts::NONE.with(resource, rest);
-        self.elastic.iter().for_each(|elastic| elastic.enter(None));
-        if !self.strike_out() {
-            return self.shrink_to_least();
+        let terms = Terms { amounts: self.terms.amounts.minus(rest), ..self.terms };
+        if !self.enter_anew(&terms) {
+            return;
         }
-        self.terms.amounts = self.terms.amounts.minus(rest);
+        self.terms = terms;
         self.terms.lessee.add_cpu(-(rest.of(Resource::Cpu) as i64));
-        let entry = self.budget.ledger.begin(&self.terms);
-        self.entry = Mutex::new(entry);
         if let Some(elastic) = &self.elastic {
-            elastic.enter(entry);
             rest = rest.plus(elastic.limit(resource, amount));
         }
         self.budget.give_back(self.tenant(), rest);
     }
 
     /// Whether it is ours to give back: nobody has taken it back.
-    fn strike_out(&mut self) -> bool {
-        let entry = self.entry.get_mut().unwrap_or_else(PoisonError::into_inner);
-        entry.is_none_or(|entry| self.budget.ledger.end(entry))
+    fn strike_out(&self) -> bool {
+        self.entry().is_none_or(|entry| self.budget.ledger.end(entry))
     }
 }
 

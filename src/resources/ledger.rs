@@ -68,8 +68,8 @@ pub struct Terms {
 /// Where that stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    slot: usize,
-    number: u64,
+    pub slot: usize,
+    pub number: u64,
 }
 
 pub struct Ledger {
@@ -102,20 +102,29 @@ impl Ledger {
 
     /// Writes it down; none if there are too many for anybody to watch.
     pub fn begin(&self, terms: &Terms) -> Option<Entry> {
+        let (slot, term) = self.terms.take()?;
+        Some(self.write(slot, term, terms))
+    }
+
+    fn write(&self, slot: usize, term: &Tenure<WORDS>, terms: &Terms) -> Entry {
         let lasts = terms.lasts.unwrap_or(self.time_to_live).as_nanos();
         let lasts = u64::try_from(lasts).unwrap_or(u64::MAX);
         let place = places::number(terms.place);
-        let slot = self.terms.take()?;
-        let mut words = [0; WORDS];
-        let (about, amounts) = words.split_at_mut(5);
-        let lessee = terms.lessee.into_word();
-        about.copy_from_slice(&[self.clock.ticks(), lasts, place, lessee, terms.tenant as u64]);
-        amounts.copy_from_slice(terms.amounts.all());
-        let number = self.terms.get(slot).begin(words);
+        let (lessee, tenant) = (terms.lessee.into_word(), terms.tenant as u64);
+        let [cpu, memory, network, disk, io] = *terms.amounts.all();
+        let since = self.clock.ticks();
+        let words = [since, lasts, place, lessee, tenant, cpu, memory, network, disk, io];
+        let number = term.begin(words);
         if lasts < self.planned.load(Ordering::Relaxed) {
             self.call();
         }
-        Some(Entry { slot, number })
+        Entry { slot, number }
+    }
+
+    /// Strikes it out and writes it down anew, in the same place; none if somebody has struck it out.
+    pub fn renew(&self, Entry { slot, number }: Entry, terms: &Terms) -> Option<Entry> {
+        let term = self.terms.get(slot);
+        term.end(number).then(|| self.write(slot, term, terms))
     }
 
     /// Has somebody look at once.

@@ -35,6 +35,8 @@ static RECORDS: LazyLock<Slots<Record>> = LazyLock::new(Slots::default);
 thread_local! {
     /// Without a destructor, so that it is there until the very end, and costs a task next to nothing.
     static CURRENT: Cell<Lessee> = const { Cell::new(Lessee::NOBODY) };
+    /// Its record, if it has one: found once, as each lease needs it twice.
+    static RECORD: Cell<Option<&'static Record>> = const { Cell::new(None) };
     /// Ends the lessee that a thread is.
     static EXIT: Exit = const { Exit };
 }
@@ -43,7 +45,7 @@ struct Exit;
 
 impl Drop for Exit {
     fn drop(&mut self) {
-        CURRENT.replace(Lessee::NOBODY).end();
+        set_current(Lessee::NOBODY).end();
     }
 }
 
@@ -74,36 +76,34 @@ impl Lessee {
     /// What runs on this thread, which is to have one lease more. Nobody, if there are too many who have any.
     pub fn take_one() -> Self {
         if Self::current().is_nobody() {
-            CURRENT.set(Self::begin(Self::NOBODY));
+            set_current(Self::begin(Self::NOBODY));
             // A worker's tasks end without it.
             let _ = EXIT.try_with(|_| ());
         }
         // It lives as long as this thread is about it.
-        let current = Self::current();
-        if let Some(place) = current.place() {
-            let taken = &RECORDS.get(place).taken;
+        if let Some(Record { taken, .. }) = RECORD.get() {
             taken.store(taken.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
-        current
+        Self::current()
     }
 
     /// It has one less, if it lives: given back by whatever thread.
     pub fn give_back_one(self) {
-        let Some(place) = self.place() else { return };
-        let record = RECORDS.get(place);
         if self == Self::current() {
-            let taken = record.taken.load(Ordering::Relaxed);
-            record.taken.store(taken.wrapping_sub(1), Ordering::Relaxed);
+            if let Some(Record { taken, .. }) = RECORD.get() {
+                taken.store(taken.load(Ordering::Relaxed).wrapping_sub(1), Ordering::Relaxed);
+            }
             return;
         }
+        let Some(place) = self.place() else { return };
+        let record = RECORDS.get(place);
         // Whoever finds it ended has nothing to do.
         let more = |word: u64| (word >> 32 == self.0 >> 32).then_some(word + 1);
         let _ = record.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
     fn begin(above: Self) -> Self {
-        let Some(place) = RECORDS.take() else { return Self::NOBODY };
-        let record = RECORDS.get(place);
+        let Some((place, record)) = RECORDS.take() else { return Self::NOBODY };
         // Relaxed throughout: the place came by an exchange, and whoever is told of the lessee learns it after this.
         let tag = (record.word.load(Ordering::Relaxed) >> 32) as u32;
         let tag = tag.wrapping_add(1);
@@ -182,6 +182,12 @@ impl Lessee {
     }
 }
 
+/// Returns what this thread was about before.
+fn set_current(lessee: Lessee) -> Lessee {
+    RECORD.set(lessee.place().map(|place| RECORDS.get(place)));
+    CURRENT.replace(lessee)
+}
+
 /// Ends on drop.
 #[derive(Debug)]
 pub struct Permit(Lessee);
@@ -223,17 +229,17 @@ impl Outer {
 
     /// What the thread runs from here on is part of nothing that has leases.
     pub fn leave() -> Self {
-        Self(CURRENT.replace(Lessee::NOBODY))
+        Self(set_current(Lessee::NOBODY))
     }
 
     /// What the thread runs from here on is part of `above`, which waits for it.
     pub fn leave_for_part_of(above: Lessee) -> Self {
-        Self(CURRENT.replace(Lessee::begin(above)))
+        Self(set_current(Lessee::begin(above)))
     }
 
     /// Back to it, at the end of that.
     pub fn resume(self) {
-        CURRENT.replace(self.0).end();
+        set_current(self.0).end();
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Request {
     pub(super) tenant: Option<Tenant>,
     pub(super) priority: u8,
     /// For an elastic lease.
-    pub(super) most: Option<Amounts>,
+    pub(super) most: Option<Box<Amounts>>,
     pub(super) time_to_live: Option<Duration>,
 }
 
@@ -40,7 +40,8 @@ impl Request {
     /// Up to so much of a resource, for an elastic lease: what was asked for is granted at once, or waited for; the rest while
     /// nobody else wants it. See [`Lease::granted`](crate::Lease::granted).
     pub fn up_to(mut self, resource: Resource, most: u64) -> Self {
-        self.most = Some(self.most.unwrap_or_default().with(resource, most));
+        let before = self.most.map_or(Amounts::NONE, |most| *most);
+        self.most = Some(Box::new(before.with(resource, most)));
         self
     }
 
