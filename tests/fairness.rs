@@ -108,7 +108,7 @@ proptest! {
             let at = whose % all.len();
             let leases = &mut all[at].leases;
             if !leases.is_empty() {
-                leases.swap_remove(which.index(leases.len()));
+                drop(leases.swap_remove(which.index(leases.len())));
             }
             settle(&pool, &mut all);
             prop_assert_eq!(pool.budget(Resource::Cpu).free, 0);
@@ -138,7 +138,7 @@ proptest! {
             let at = whose % all.len();
             let leases = &mut all[at].leases;
             if !leases.is_empty() {
-                leases.swap_remove(which.index(leases.len()));
+                drop(leases.swap_remove(which.index(leases.len())));
             }
             settle(&pool, &mut all);
             // Somebody doesn't fit, for whom the rest may be kept.
