@@ -129,7 +129,7 @@
 //! pool ends with [`shutdown_global`]; without that call, its unfinished tasks end with the
 //! process, as those of any thread that `main` doesn't wait for.
 
-#![cfg_attr(not(loom), warn(missing_docs))]
+#![cfg_attr(not(loom), deny(missing_docs))]
 
 #[cfg(doctest)]
 mod compile_fail;

@@ -70,7 +70,7 @@ fn faults(
             let strong = |word: &&str| line.contains(&format!("Ordering::{word}"));
             let above = &lines[at.saturating_sub(NEAR)..at];
             let names = STRONG.iter().any(strong) && !line.starts_with("//");
-            if names && !above.iter().any(|line| is_word(line)) {
+            if names && !above.iter().any(is_word) {
                 faults.push(format!("{place} doesn't say what its ordering is for"));
             }
             if !is_word(line) {
