@@ -166,7 +166,7 @@ impl Governor {
         let leases = audit.as_ref().map_or(Duration::MAX, |audit| audit.next);
         let overdue = audit.as_ref().and_then(|audit| audit.overdue);
         self.known.waits = audit.as_ref().and_then(|audit| audit.waits);
-        audit.into_iter().flat_map(|audit| audit.calls).for_each(|call| self.hooks.post(call));
+        audit.and_then(|audit| audit.call).into_iter().for_each(|call| self.hooks.post(call));
         let next = next.min(now.saturating_add(leases));
         if overdue.is_some() && self.known.overdue.is_none() {
             // It is news.

@@ -137,6 +137,58 @@ fn tasks_that_panic_or_are_cancelled_leave_their_place_to_others() {
     assert_eq!(pool.budget(Resource::Cpu).free, 8_000);
 }
 
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            std::panic::resume_unwind(Box::new("quietly"));
+        }
+    }
+}
+
+#[test]
+fn a_scope_is_not_left_while_its_tasks_run_whatever_panics() {
+    for leases in [false, true] {
+        let pool = eight();
+        let running = AtomicUsize::new(0);
+        pool.install(|| {
+            let request = Request::new().cpu(2_000);
+            let _lease = leases.then(|| pool.acquire(&request).unwrap());
+            let scope = || {
+                filch::scope(|scope| {
+                    scope.spawn(|_| {
+                        running.store(1, Ordering::SeqCst);
+                        thread::sleep(Duration::from_millis(50));
+                        running.store(2, Ordering::SeqCst);
+                    });
+                    wait_until(|| running.load(Ordering::SeqCst) == 1);
+                    for _ in 0..3 {
+                        scope.spawn(|_| std::panic::resume_unwind(Box::new(Bomb)));
+                    }
+                    std::panic::resume_unwind(Box::new(Bomb));
+                });
+            };
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(scope));
+            std::mem::forget(outcome.unwrap_err());
+        });
+        assert_eq!(running.into_inner(), 2);
+    }
+}
+
+#[test]
+fn what_a_guest_has_held_back_is_run_though_it_is_no_worker_any_more() {
+    let pool = builder(2).use_current_thread().budget(Resource::Cpu, 4_000).build().unwrap();
+    let _lease = pool.acquire(&Request::new().cpu(1_000)).unwrap();
+    let ran = AtomicUsize::new(0);
+    pool.scope(|scope| {
+        scope.spawn(|_| _ = ran.fetch_add(1, Ordering::SeqCst));
+        pool.shutdown().unwrap();
+    });
+    assert_eq!(ran.into_inner(), 1);
+}
+
 /// The CPU time of this thread.
 fn cpu_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -5,8 +5,10 @@ mod common;
 
 use common::*;
 use filch::{Lease, Request, Resource};
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -122,4 +124,39 @@ fn whatever_happens_no_more_is_booked_than_there_is() {
         }
     });
     assert_eq!(free(&pool), 100);
+}
+
+#[test]
+fn all_are_told_though_there_are_many() {
+    let pool = Pool::from(builder(1).budget(Resource::Memory, 10_000));
+    let take = || pool.try_acquire(&units(1).up_to(Resource::Memory, 10)).unwrap();
+    let leases: Arc<Vec<_>> = Arc::new((0..1000).map(|_| take()).collect());
+    wait_until(|| leases.iter().all(|lease| granted(lease) == 10));
+    for (at, lease) in leases.iter().enumerate() {
+        let leases = Arc::downgrade(&leases);
+        lease.on_change(move |_, _| {
+            if let Some(leases) = leases.upgrade() {
+                leases[at].settle();
+            }
+        });
+    }
+    // A thread that holds none may wait.
+    thread::scope(|scope| {
+        let large =
+            scope.spawn(|| pool.acquire(&units(9_000)).map(|lease| lease.amount(Resource::Memory)));
+        assert_eq!(large.join().unwrap(), Ok(9_000));
+    });
+}
+
+#[test]
+fn as_much_is_asked_back_at_once_as_is_missing() {
+    let pool = hundred();
+    let lease = pool.acquire(&units(10).up_to(Resource::Memory, 100)).unwrap();
+    wait_until(|| granted(&lease) == 100);
+    pool.set_budget(Resource::Memory, 50);
+    let mut waits = pool.acquire_async(&units(5)).unwrap();
+    wait_until(|| granted(&lease) == 45);
+    lease.settle();
+    let poll = std::pin::pin!(&mut waits).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(poll.is_ready());
 }

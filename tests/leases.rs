@@ -439,6 +439,45 @@ fn by_default_there_is_what_the_machine_has() {
 }
 
 #[test]
+fn who_wants_more_than_there_is_by_now_is_in_nobody_s_way() {
+    let pool = Pool::from(with(10));
+    let lease = pool.acquire(&units(10)).unwrap();
+    let mut large = pool.acquire_async(&units(8)).unwrap();
+    pool.set_budget(Resource::Memory, 5);
+    drop(lease);
+    let small = pool.try_acquire(&units(4)).unwrap();
+    assert!(poll(&mut large).is_none());
+    pool.set_budget(Resource::Memory, 20);
+    assert_eq!(poll(&mut large).unwrap().amount(Resource::Memory), 8);
+    drop(small);
+}
+
+#[test]
+fn a_task_that_is_to_start_with_its_lease_is_not_in_the_way_of_others() {
+    let pool = Pool::from(with(10).num_threads(1).max_threads(1));
+    pool.install(|| {
+        let ran = Arc::new(AtomicU64::new(0));
+        let theirs = Arc::clone(&ran);
+        pool.spawn_with(&units(4), move |_| _ = theirs.fetch_add(1, Ordering::SeqCst)).unwrap();
+        // Its only worker is busy with us.
+        assert_eq!(pool.acquire(&units(6)).unwrap().amount(Resource::Memory), 6);
+        assert_eq!(ran.load(Ordering::SeqCst), 0);
+    });
+}
+
+#[test]
+fn a_lease_may_be_renewed_by_several_at_a_time() {
+    let pool = Pool::from(with(10));
+    let lease = pool.acquire(&units(1)).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| (0..1000).for_each(|_| assert!(lease.renew() && lease.is_valid())));
+        }
+    });
+    assert_eq!(pool.leases().len(), 1);
+}
+
+#[test]
 fn what_is_leased_and_who_waits_is_there_to_be_seen() {
     let pool = Pool::from(with(10));
     assert_eq!(pool.snapshot().leases, filch::Leases::default());

@@ -5,6 +5,7 @@ mod common;
 
 use common::*;
 use filch::{Lease, Refusal, Request, Resource, Scope, ThreadPoolBuilder};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -235,4 +236,44 @@ fn a_holder_s_children_run_though_all_others_wait_for_it() {
     drop(sender);
     // Those that were the last to run were refused, the others got it in the end.
     assert_eq!(receiver.iter().count(), 4);
+}
+
+#[test]
+fn one_that_has_slept_is_the_last_worker_all_the_same() {
+    let pool = Pool::from(ten(1).max_threads(2));
+    // By a thread that has ended: no task waits with it.
+    let take = || pool.acquire(&units(10)).unwrap();
+    let lease = thread::scope(|scope| scope.spawn(take).join().unwrap());
+    let phase = Arc::new(AtomicUsize::new(0));
+    let (sender, receiver) = channel();
+    let spawn = |before: fn(&AtomicUsize)| {
+        let (phase, sender) = (Arc::clone(&phase), sender.clone());
+        pool.spawn(move || {
+            before(&phase);
+            sender.send(filch::acquire(&units(1)).map(drop)).unwrap();
+        });
+    };
+    spawn(|phase| {
+        filch::blocking(|| wait_until(|| phase.load(Ordering::SeqCst) == 1));
+        phase.store(2, Ordering::SeqCst);
+        // Until the other one waits, and the watch has found this one asleep.
+        thread::sleep(Duration::from_millis(1500));
+    });
+    spawn(|phase| {
+        phase.store(1, Ordering::SeqCst);
+        while phase.load(Ordering::SeqCst) != 2 {
+            std::hint::spin_loop();
+        }
+    });
+    assert_eq!(receiver.recv().unwrap().unwrap_err(), Refusal::Saturated);
+    drop(lease);
+    assert_eq!(receiver.recv().unwrap(), Ok(()));
+}
+
+#[test]
+fn parts_of_a_broadcast_do_not_wait_for_what_its_caller_holds() {
+    let pool = Pool::from(ten(2));
+    let _lease = pool.acquire(&units(6)).unwrap();
+    let refusals = pool.broadcast(|_| pool.acquire(&units(5)).unwrap_err());
+    assert_eq!(refusals, [Refusal::WouldDeadlock; 2]);
 }

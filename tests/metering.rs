@@ -78,3 +78,23 @@ fn who_waits_for_a_meter_holds_no_worker() {
     assert!(!slow.is_finished() || start.elapsed() > Duration::from_millis(400));
     slow.join().unwrap();
 }
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "nobody grants more there")]
+fn nothing_goes_through_while_nothing_is_granted() {
+    let pool = Pool::from(builder(2).budget(Resource::Network, 1_000_000));
+    let all = pool.acquire(&Request::new().network(1_000_000)).unwrap();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let request = Request::new().memory(1).up_to(Resource::Network, 1_000_000);
+            let lease = pool.acquire(&request).unwrap();
+            let start = Instant::now();
+            lease.take(1_000);
+            start.elapsed()
+        });
+        thread::sleep(Duration::from_millis(200));
+        assert!(!waits.is_finished());
+        drop(all);
+        assert!(waits.join().unwrap() >= Duration::from_millis(50));
+    });
+}

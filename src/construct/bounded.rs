@@ -8,14 +8,15 @@
 //! Invariant: while the queue isn't empty there is a runner, or the owner has not come to wait.
 
 use crate::resources::lessee::{Lessee, Permit};
-use crate::worker::local::Local;
+use crate::worker::local::{Local, Origin};
+use crate::worker::shared::Shared;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A task of the scope.
 type Held<'scope> = Box<dyn FnOnce(&Local) + Send + 'scope>;
 
-#[derive(Default)]
 pub struct Bounded<'scope>(Mutex<State<'scope>>);
 
 #[derive(Default)]
@@ -27,17 +28,23 @@ struct State<'scope> {
 }
 
 impl<'scope> Bounded<'scope> {
+    /// For one whose owner this thread is. A guest may stop being a worker before it waits.
+    pub fn new(pool: &Shared) -> Self {
+        let local = Local::current_in(pool);
+        let owned = local.is_some_and(|local| local.origin != Origin::Guest);
+        Self(Mutex::new(State { deserted: !owned, ..State::default() }))
+    }
+
     fn state(&self) -> MutexGuard<'_, State<'scope>> {
         // Nothing of a user's is called while it is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Holds a task back until it may run beside `bound`, which has leased the CPUs. Returns a permit if there is to be one
-    /// more runner. `owned`: whether the owner is a worker, and so will be a runner.
-    pub fn hold(&self, task: Held<'scope>, bound: Lessee, owned: bool) -> Option<Permit> {
+    /// more runner.
+    pub fn hold(&self, task: Held<'scope>, bound: Lessee) -> Option<Permit> {
         let state = &mut *self.state();
         state.held.push_back(task);
-        state.deserted |= !owned;
         // Nobody else would come for it.
         let must = state.deserted && state.runners == 0;
         let permit = bound.permit((!state.deserted).into(), must)?;
@@ -52,7 +59,13 @@ impl<'scope> Bounded<'scope> {
 
     /// What the owner does, before it waits.
     pub fn run_as_owner(&self, local: &Local) {
+        if self.state().deserted {
+            return;
+        }
+        // As in the loop: none of them is what a guest does at its leisure.
+        local.nesting.set(local.nesting.get() + 1);
         self.empty(local, |state| state.deserted = true);
+        local.nesting.set(local.nesting.get() - 1);
     }
 
     /// `leave` is called when there is nothing.
@@ -61,7 +74,10 @@ impl<'scope> Bounded<'scope> {
             let mut state = self.state();
             let Some(task) = state.held.pop_front() else { return leave(&mut state) };
             drop(state);
-            task(local);
+            // Nothing may unwind from here: it would leave a scope whose tasks run.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| task(local))) {
+                local.caught(payload);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::construct::spawn::{accepted, in_current_pool};
 use crate::job::{HeapJob, JobRef, Payload, ScopeJob};
 use crate::pool::thread_pool::ThreadPool;
 use crate::primitive::count_latch::CountLatch;
+use crate::resources::lessee::Lessee;
 use crate::resources::rejected::Rejected;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
@@ -162,12 +163,16 @@ where
     // A lock a part, never contended: filled by one worker, emptied here.
     let parts: Vec<Mutex<Option<Result<R, Payload>>>> =
         shared.regulars.iter().map(|_| Mutex::new(None)).collect();
-    let latch = CountLatch::new(parts.len());
+    let (latch, lessee) = (CountLatch::new(parts.len()), Lessee::current());
     let part = |index: usize| {
         let parts = &parts;
         let work = move |local: &Local| {
             let context = BroadcastContext::new(local, index);
-            let outcome = catch_unwind(AssertUnwindSafe(|| op(context)));
+            let part = || match lessee.is_nobody() {
+                true => op(context),
+                false => Local::run_as_part_of(lessee, || op(context)),
+            };
+            let outcome = catch_unwind(AssertUnwindSafe(part));
             *parts[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         };
         // SAFETY: we wait for it below.

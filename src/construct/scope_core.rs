@@ -57,7 +57,7 @@ impl<'scope> Core<'scope> {
             // The body counts as a task that has started.
             latch: CountLatch::new(1),
             lessee: Named::new(Lessee::current()),
-            bounded: Bounded::default(),
+            bounded: Bounded::new(shared),
             panic: Mutex::new(None),
             panic_cancels: cancelled_by.panic,
             token: cancelled_by
@@ -89,11 +89,8 @@ impl<'scope> Core<'scope> {
         let result = catch_unwind(AssertUnwindSafe(body)).map_err(|payload| self.panicked(payload));
         // The body may have taken leases that outlast it.
         self.lessee.set(Lessee::current());
-        if self.owner.is_some() && !self.lessee.get().is_nobody() {
-            Local::with_current(|current| {
-                _ = current.map(|local| self.bounded.run_as_owner(local))
-            });
-        }
+        let run = |local: &Local| self.bounded.run_as_owner(local);
+        Local::with_current(|current| _ = current.filter(|local| local.runs_lessee.get()).map(run));
         // SAFETY: the body counts, and is over; we keep the scope alive.
         unsafe { CountLatch::done(&self.latch, 0, 1) };
         let latch = self.latch.latch();
@@ -155,6 +152,8 @@ impl<'scope> Core<'scope> {
             return;
         }
         drop(first);
+        // Its destructor may panic, and whoever gets here may be on its way to the wait for what borrows from the stack.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
         match Local::current_in(&self.shared) {
             Some(local) => local.counters().panics.bump(),
             None => self.shared.common.panics.bump_shared(),
@@ -192,7 +191,7 @@ impl<'scope> Core<'scope> {
         let notable = self.shared.is_notable(current, label);
         let noted = notable.then(|| self.shared.submission(current, label, true)).flatten();
         let task = Box::new(move |local: &Local| work(local, noted));
-        let Some(permit) = self.bounded.hold(task, bound, self.owner.is_some()) else { return };
+        let Some(permit) = self.bounded.hold(task, bound) else { return };
         let core = Lent(self);
         let runner = move |local: &Local, _| {
             // SAFETY: the scope waits for the runner, which is a task of it.

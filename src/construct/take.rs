@@ -4,7 +4,10 @@ use crate::construct::blocking::blocking;
 use crate::policy::amounts::Resource;
 use crate::resources::lease::Lease;
 use crate::sync::sleep;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often one looks whether it has been granted some of a rate again.
+const CHOKED: Duration = Duration::from_millis(10);
 
 impl Lease {
     /// Waits until so many bytes may go over the network, or to and from a disk, by what the lease is for: of each of the two
@@ -12,7 +15,7 @@ impl Lease {
     /// once. More than fits is waited for afterwards, so that no call is refused. On a worker it runs nothing else meanwhile,
     /// and another one takes its place, as in [`blocking`](crate::blocking()).
     ///
-    /// A lease that is for neither lets everything through at once: nothing was agreed on.
+    /// An elastic lease of which nothing is granted for now waits until that changes. A lease that is for neither lets everything through at once: nothing was agreed on.
     ///
     /// # Examples
     ///
@@ -32,8 +35,12 @@ impl Lease {
     /// # Ok::<(), filch::Error>(())
     /// ```
     pub fn take(&self, bytes: u64) {
+        let rates = [Resource::Network, Resource::Io];
+        while rates.into_iter().any(|rate| self.is_choked(rate)) {
+            blocking(|| sleep(CHOKED));
+        }
         let now = Instant::now();
-        let times = [Resource::Network, Resource::Io].map(|rate| self.take_at(rate, now, bytes));
+        let times = rates.map(|rate| self.take_at(rate, now, bytes));
         if let Some(at) = times.into_iter().flatten().max()
             && at > now
         {

@@ -51,6 +51,17 @@ impl Waiting {
     }
 }
 
+/// What becomes of one that is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It has what it wants.
+    Taken,
+    /// It is asked to come for it.
+    Fetched,
+    /// It has been asked, and has not come yet: others may pass, as if it didn't fit.
+    Offered,
+}
+
 /// What a tenant has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holding {
@@ -63,15 +74,35 @@ pub struct Fairness {
     strategy: AllocationStrategy,
     /// By tenant, and there by priority and arrival.
     waiting: Vec<VecDeque<Waiting>>,
-    /// How many wait for each resource.
-    wanted: [usize; Resource::ALL.len()],
+    /// What there is in all: who wants more is in nobody's way.
+    total: Amounts,
+    /// How many of the others wait for each resource, and for how much in all.
+    wanted: [(usize, u128); Resource::ALL.len()],
     /// The heads, in the order in which they are looked at.
     heads: Vec<Waiting>,
 }
 
 impl Fairness {
-    pub fn new(strategy: AllocationStrategy) -> Self {
-        Self { strategy, ..Self::default() }
+    pub fn new(strategy: AllocationStrategy, total: Amounts) -> Self {
+        Self { strategy, total, ..Self::default() }
+    }
+
+    /// There is so much in all from now on. Takes as long as the queue is.
+    pub fn resize(&mut self, total: Amounts) {
+        (self.total, self.wanted) = (total, Default::default());
+        let all: Vec<_> = self.waiting.iter().flatten().map(|waiting| waiting.wants).collect();
+        all.into_iter().for_each(|wants| self.count(wants, 1));
+    }
+
+    /// One that wants this has come, or gone.
+    fn count(&mut self, wants: Amounts, by: isize) {
+        if wants.fits(&self.total) {
+            for (resource, amount) in wants.some() {
+                let (count, sum) = &mut self.wanted[resource as usize];
+                *count = count.wrapping_add_signed(by);
+                *sum = sum.wrapping_add_signed(i128::from(amount) * by as i128);
+            }
+        }
     }
 
     pub fn join(&mut self, waiting: Waiting) {
@@ -84,7 +115,7 @@ impl Fairness {
         let key = |w: &Waiting| (Reverse(if by_priority { w.priority } else { 0 }), w.ticket);
         let at = queue.partition_point(|other| key(other) < key(&waiting));
         queue.insert(at, waiting);
-        waiting.wants.some().for_each(|(resource, _)| self.wanted[resource as usize] += 1);
+        self.count(waiting.wants, 1);
     }
 
     /// It waits no more.
@@ -92,7 +123,7 @@ impl Fairness {
         let queue = self.waiting.get_mut(tenant)?;
         // Most are at the front, or near it.
         let left = queue.remove(queue.iter().position(|waiting| waiting.ticket == ticket)?)?;
-        left.wants.some().for_each(|(resource, _)| self.wanted[resource as usize] -= 1);
+        self.count(left.wants, -1);
         Some(left)
     }
 
@@ -105,30 +136,35 @@ impl Fairness {
     /// A bit for each resource for which anybody waits.
     pub fn wanted(&self) -> u32 {
         let wanted =
-            Resource::ALL.into_iter().filter(|&resource| self.wanted[resource as usize] > 0);
+            Resource::ALL.into_iter().filter(|&resource| self.wanted[resource as usize].0 > 0);
         wanted.map(|resource| 1 << resource as u32).sum()
     }
 
-    /// What all who wait want.
+    /// What all who wait want, but for those who want more than there is.
     pub fn all_wanted(&self) -> Amounts {
-        let all = self.waiting.iter().flatten().map(|waiting| waiting.wants);
-        all.fold(Amounts::NONE, Amounts::plus)
+        let sum = |resource: Resource| u64::try_from(self.wanted[resource as usize].1);
+        Amounts::NONE.each(|resource, _| sum(resource).unwrap_or(u64::MAX))
     }
 
-    /// Takes out who is next, if anybody can be who is `ready`, by the ticket: others are as if they didn't fit.
+    /// Takes out who is next, if anybody can be. `turn` says, by the ticket, what becomes of one.
     pub fn next(
         &mut self,
-        total: &Amounts,
         mut free: Amounts,
         holding: impl Fn(usize) -> Holding,
-        ready: impl Fn(u64) -> bool,
+        turn: impl Fn(u64) -> Turn,
     ) -> Option<Waiting> {
         self.heads.clear();
-        // Who wants more than there is in all by now is in nobody's way.
-        let head = |queue: &VecDeque<Waiting>| {
-            queue.iter().find(|waiting| waiting.wants.fits(total)).copied()
-        };
-        self.heads.extend(self.waiting.iter().filter_map(head));
+        let (total, mut offered) = (&self.total, Amounts::NONE);
+        for queue in &self.waiting {
+            // Who wants more than there is in all by now is in nobody's way.
+            for waiting in queue.iter().filter(|waiting| waiting.wants.fits(total)) {
+                self.heads.push(*waiting);
+                if turn(waiting.ticket) != Turn::Offered {
+                    break;
+                }
+                offered = offered.plus(waiting.wants);
+            }
+        }
         let strategy = self.strategy;
         self.heads.sort_unstable_by(|a, b| {
             let first = match strategy {
@@ -142,7 +178,13 @@ impl Fairness {
         });
         let mut next = None;
         for (at, head) in self.heads.iter().enumerate() {
-            if head.wants.fits(&free) && ready(head.ticket) {
+            let fits = match turn(head.ticket) {
+                Turn::Taken => head.wants.fits(&free),
+                // No more is offered than there is.
+                Turn::Fetched => head.wants.fits(&free.minus(offered)),
+                Turn::Offered => false,
+            };
+            if fits {
                 next = Some(at);
                 break;
             }
@@ -154,8 +196,9 @@ impl Fairness {
         let next = next?;
         let chosen = self.heads[next];
         for head in &self.heads[..next] {
-            // Who wants nothing of what is granted isn't passed.
-            if head.wants.mask() & chosen.wants.mask() != 0 {
+            // Who wants nothing of what is granted isn't passed; nor who has been offered all that it wants beside that.
+            let beside = turn(head.ticket) == Turn::Offered && turn(chosen.ticket) == Turn::Fetched;
+            if !beside && head.wants.mask() & chosen.wants.mask() != 0 {
                 let mut queue = self.waiting[head.tenant].iter_mut();
                 queue
                     .find(|waiting| waiting.ticket == head.ticket)
@@ -188,7 +231,9 @@ fn dominant(total: &Amounts, has: &Amounts) -> (u64, u64) {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{AllocationStrategy, Amounts, Fairness, Holding, MOST_WEIGHT, PASSES, Waiting};
+    use super::{
+        AllocationStrategy, Amounts, Fairness, Holding, MOST_WEIGHT, PASSES, Turn, Waiting,
+    };
     use crate::policy::amounts::{MOST, Resource};
     use proptest::prelude::*;
     use std::cmp::Ordering;
@@ -200,7 +245,6 @@ mod tests {
     /// Tenants whose requests never end, and what each has in the end, in tasks.
     struct Play {
         fairness: Fairness,
-        total: Amounts,
         free: Amounts,
         holdings: Vec<Holding>,
         granted: Vec<u64>,
@@ -210,8 +254,7 @@ mod tests {
         fn new(strategy: AllocationStrategy, total: Amounts, weights: &[u32]) -> Self {
             let holding = |&weight| Holding { weight, has: Amounts::NONE };
             Self {
-                fairness: Fairness::new(strategy),
-                total,
+                fairness: Fairness::new(strategy, total),
                 free: total,
                 holdings: weights.iter().map(holding).collect(),
                 granted: vec![0; weights.len()],
@@ -220,8 +263,7 @@ mod tests {
 
         fn step(&mut self) -> Option<Waiting> {
             let holdings = &self.holdings;
-            let next =
-                self.fairness.next(&self.total, self.free, |tenant| holdings[tenant], |_| true)?;
+            let next = self.fairness.next(self.free, |tenant| holdings[tenant], |_| Turn::Taken)?;
             assert!(next.wants.fits(&self.free), "more than there is");
             self.free = self.free.minus(next.wants);
             let holding = &mut self.holdings[next.tenant];

@@ -65,7 +65,17 @@ impl StandingQueue {
     }
 
     /// Whether one is shed that comes now.
-    pub fn sheds(&mut self, Sight { now, queued, .. }: Sight) -> bool {
+    pub fn sheds(&mut self, sight: Sight) -> bool {
+        let Sight { now, starts, queued } = sight;
+        if let Some(window) = &mut self.window {
+            // Nothing from outside was begun for so long, perhaps as all of that was shed: what was begun beside says how fast
+            // that goes by now.
+            let elapsed = now.saturating_sub(window.since);
+            if self.stands && queued > 0 && elapsed >= 2 * self.interval {
+                self.rate = starts.saturating_sub(window.starts) as f64 / elapsed.as_secs_f64();
+                (window.since, window.starts, window.shed) = (now, starts, false);
+            }
+        }
         let Some(window) = self.window.as_mut().filter(|_| self.stands) else { return false };
         if queued == 0 {
             // Not each time: kept short, it is empty now and then.
@@ -211,6 +221,17 @@ mod tests {
             }
         }
         (waits, shed)
+    }
+
+    #[test]
+    fn one_that_all_are_shed_from_ends_when_others_are_begun_fast() {
+        let mut queue = queue();
+        begin(&mut queue, 0, 30, 50, 20);
+        let sight = |now, starts| Sight { now: ms(now), starts, queued: 3 };
+        assert!(queue.sheds(sight(310, 30)) && queue.sheds(sight(350, 20_000)));
+        // Nobody from outside has been begun for two intervals, and tasks of the pool's own by the thousand.
+        assert!(!queue.sheds(sight(600, 50_000)));
+        assert!(queue.sheds(sight(900, 50_001)), "nor are those begun any more");
     }
 
     proptest! {

@@ -34,8 +34,11 @@ pub fn acquire(
     let term = Term::of(request);
     let grant = match budget.ask(request, term.place, Lessee::current().has_any(), expects)? {
         Asked::Granted(grant) => grant,
+        // Somebody took part of it for a moment, and has given it back.
+        Asked::Waits(ticket) if ticket.waiter.is_granted() => ticket.into_grant(),
         Asked::Waits(ticket) => match blocking(&|| ticket.waiter.wait(timeout)) {
             Some(true) => ticket.into_grant(),
+            None if ticket.waiter.is_granted() => ticket.into_grant(),
             Some(false) => return Err(Refusal::TimedOut),
             None => return Err(Refusal::Saturated),
         },

@@ -14,12 +14,11 @@ use crate::policy::admission::{AdmissionPolicy, Shed};
 use crate::policy::standing::{Sight, StandingQueue};
 use crate::primitive::account::{Account, Attempt};
 use crate::resources::rejected::Rejection;
-use crate::resources::waiter::Waiter;
+use crate::resources::waiter::{Waiter, wake_all};
 use crate::sync::clock::Clock;
 use crate::sync::statistic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 use std::time::Duration;
 
 /// As good as no bound, and far from where the account's numbers end.
@@ -163,7 +162,7 @@ impl Admission {
         }
         self.places.want(u32::from(!queue.waiters.is_empty()));
         drop(queue);
-        notices.into_iter().for_each(Waker::wake);
+        wake_all(notices);
     }
 
     fn give_back(&self) {

@@ -6,8 +6,8 @@ use crate::resources::budget::Budget;
 use crate::resources::elastic::{Call, Elastic};
 use crate::resources::ledger::{Entry, LeaseInfo, Terms};
 use crate::resources::tenant::Tenant;
-use crate::telemetry::leases::Leases;
-use std::panic::Location;
+use crate::telemetry::leases::{Leases, ResourceBudget};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ pub struct Audit {
     pub waits: Option<(Instant, &'static Location<'static>)>,
     /// When to look again.
     pub next: Duration,
-    /// What holders of elastic leases are to be told.
-    pub calls: Vec<Call>,
+    /// Tells holders of elastic leases what they are to be told, if there is anything.
+    pub call: Option<Call>,
 }
 
 impl Budget {
@@ -29,20 +29,21 @@ impl Budget {
         let whose = |tenant: usize| self.queue().tenants[tenant].clone();
         let take_back = |tenant: Tenant, amounts| self.give_back(&tenant, amounts);
         let leak = self.ledger.reclaim(self.reclaim_running, whose, take_back);
-        let calls = if self.elastics.are_none() {
-            Vec::new()
-        } else {
-            let wanted = self.queue().fairness.all_wanted();
-            adjust(self, wanted)
-        };
+        let call = if self.elastics.are_none() { None } else { adjust(self) };
         let (overdue, next) = self.ledger.look();
         let waits = self.longest_wait();
-        Audit { overdue: overdue.or(leak), waits, next, calls }
+        Audit { overdue: overdue.or(leak), waits, next, call }
     }
 
     fn longest_wait(&self) -> Option<(Instant, &'static Location<'static>)> {
         let queue = self.queue();
         queue.waiters.values().map(|waits| (waits.since, waits.place)).min_by_key(|wait| wait.0)
+    }
+
+    pub fn of(&self, resource: Resource) -> ResourceBudget {
+        let all = [self.total(), self.free(), self.overcommitted()];
+        let [total, free, overcommitted] = all.map(|amounts| amounts.of(resource));
+        ResourceBudget::new(total, free, overcommitted)
     }
 
     /// For people, and programs that look on.
@@ -76,47 +77,56 @@ impl Budget {
         self.ledger.call();
         elastic
     }
-
-    /// Somebody waits who didn't, or something is free that wasn't.
-    pub(super) fn call_for_elastics(&self) {
-        if !self.elastics.are_none() {
-            self.ledger.call();
-        }
-    }
 }
 
-/// Shrinks all as others want something, or grows them as nobody does. `wanted`: what all want who wait.
-fn adjust(budget: &Budget, wanted: Amounts) -> Vec<Call> {
+/// Shrinks all as others want something, or grows them as nobody does.
+fn adjust(budget: &Budget) -> Option<Call> {
     let there = budget.elastics.there();
+    let wanted = budget.queue().fairness.all_wanted();
     for elastic in &there {
         let rest = elastic.end_if(|entry| budget.ledger.look_at(entry).is_none());
         if !rest.is_none() {
             budget.give_back(&elastic.tenant, rest);
         }
     }
-    Resource::ALL.into_iter().flat_map(|r| adjust_one(budget, &there, r, wanted)).collect()
+    Resource::ALL.into_iter().for_each(|resource| adjust_one(budget, &there, resource, wanted));
+    let has_all = |elastic: &Arc<Elastic>| {
+        let stretches = Resource::ALL.map(|resource| elastic.stretch(resource));
+        stretches.iter().all(|stretch| stretch.granted == stretch.most)
+    };
+    budget.elastics.are_content(wanted.is_none() && there.iter().all(has_all));
+    // Who has been told of nothing, as too many were to be told of something, is told after the next look.
+    if !there.iter().any(|elastic| elastic.is_untold()) {
+        return None;
+    }
+    Some(Box::new(move || {
+        let mut panicked = None;
+        for elastic in &there {
+            let told = catch_unwind(AssertUnwindSafe(|| elastic.tell_changes()));
+            panicked = told.err().or(panicked);
+        }
+        // Not before: the others are to be told all the same.
+        if let Some(payload) = panicked {
+            resume_unwind(payload);
+        }
+    }))
 }
 
-fn adjust_one(
-    budget: &Budget,
-    all: &[Arc<Elastic>],
-    resource: Resource,
-    wanted: Amounts,
-) -> Vec<Call> {
+fn adjust_one(budget: &Budget, all: &[Arc<Elastic>], resource: Resource, wanted: Amounts) {
     let mut stretches: Vec<_> = all.iter().map(|elastic| elastic.stretch(resource)).collect();
     let booked = all.iter().map(|elastic| elastic.booked(resource)).sum::<u64>();
     // On its way back already.
     let pending = booked.saturating_sub(stretches.iter().map(|stretch| stretch.granted).sum());
-    let (free, wanted) = (budget.free().of(resource) + pending, wanted.of(resource));
+    let there = budget.of(resource);
+    let (free, wanted) = (there.free + pending, wanted.of(resource) + there.overcommitted);
     match wanted.checked_sub(free) {
         Some(lack) if lack > 0 => shrink(&mut stretches, lack),
         _ if wanted == 0 => grow(&mut stretches, free),
-        _ => return Vec::new(),
+        _ => return,
     }
-    let changes = all.iter().zip(stretches);
-    changes
-        .filter_map(|(elastic, to)| {
-            elastic.change(resource, to.granted, |tenant, more| budget.book(tenant, more))
-        })
-        .collect()
+    for (elastic, to) in all.iter().zip(stretches) {
+        let book = |tenant: &Tenant, more| budget.book(tenant, more);
+        let give_back = |tenant: &Tenant, more| budget.give_back(tenant, more);
+        elastic.change(resource, to.granted, book, give_back);
+    }
 }

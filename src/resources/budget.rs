@@ -4,7 +4,7 @@
 //! and whoever gives back what somebody may wait for takes that lock to serve the queue, in the order of policy/fairness.rs.
 
 use crate::policy::amounts::{Amounts, MOST, Means, Resource};
-use crate::policy::fairness::Fairness;
+use crate::policy::fairness::{Fairness, Turn};
 use crate::primitive::account::{Account, Attempt};
 use crate::resources::config::BudgetConfig;
 use crate::resources::elastic::Elastics;
@@ -13,14 +13,12 @@ use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
 use crate::resources::unused::{UNMEASURED, Unused};
-use crate::resources::waiter::Waiter;
+use crate::resources::waiter::{Waiter, wake_all};
 use crate::sync::statistic::{AtomicU64, Ordering};
-use crate::telemetry::leases::ResourceBudget;
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 use std::time::Instant;
 
 const RESOURCES: usize = Resource::ALL.len();
@@ -77,7 +75,7 @@ impl Budget {
         let id = Arc::new(());
         let anybody = Tenant::new(&id, 0, 1);
         let queue = Queue {
-            fairness: Fairness::new(config.strategy),
+            fairness: Fairness::new(config.strategy, Amounts::new(total)),
             waiters: HashMap::new(),
             tickets: 0,
             tenants: vec![anybody.clone()],
@@ -120,12 +118,6 @@ impl Budget {
         Amounts::NONE.each(|resource, _| free[resource as usize].min(0).unsigned_abs())
     }
 
-    pub fn of(&self, resource: Resource) -> ResourceBudget {
-        let all = [self.total(), self.free(), self.overcommitted()];
-        let [total, free, overcommitted] = all.map(|amounts| amounts.of(resource));
-        ResourceBudget::new(total, free, overcommitted)
-    }
-
     /// There is so much of it from now on, whatever the machine has. What is taken stays taken.
     pub fn set_total(&self, resource: Resource, total: u64) {
         let mut queue = self.queue();
@@ -141,14 +133,22 @@ impl Budget {
         }
     }
 
-    fn change(&self, queue: MutexGuard<'_, Queue>, resource: Resource, means: Means) {
+    fn change(&self, mut queue: MutexGuard<'_, Queue>, resource: Resource, means: Means) {
         let at = resource as usize;
         let before = self.total[at].swap(means.total, Ordering::Relaxed);
+        if before != means.total {
+            queue.fairness.resize(self.total());
+        }
         self.unused.measured(resource, means.free);
         // Both are below 2^52.
         let _ = self.account.change(at, means.total as i64 - before as i64);
-        if !queue.waiters.is_empty() {
+        if queue.waiters.is_empty() {
+            drop(queue);
+        } else {
             self.serve(queue);
+        }
+        if self.elastics.want_a_look() {
+            self.ledger.call();
         }
     }
 
@@ -217,23 +217,25 @@ impl Budget {
         if self.account.give(amounts.all()) {
             self.serve(self.queue());
         }
-        self.call_for_elastics();
+        if !amounts.is_none() && self.elastics.want_more() {
+            self.ledger.call();
+        }
     }
 
     /// Gives what is free to those who are next, or offers it to those who are to come for it.
     pub(super) fn serve(&self, mut queue: MutexGuard<'_, Queue>) {
         let Queue { fairness, waiters, tenants, .. } = &mut *queue;
-        let total = self.total();
         self.account.want(fairness.wanted());
         let (mut woken, mut offered) = (Vec::new(), Vec::new());
         while let Some(next) = fairness.next(
-            &total,
             self.free(),
             |tenant| tenants[tenant].holding(),
-            |ticket| waiters.get(&ticket).is_some_and(|waits| !waits.waiter.is_offered()),
+            |ticket| waiters.get(&ticket).map_or(Turn::Taken, |waits| waits.waiter.turn()),
         ) {
             let waits = waiters.get(&next.ticket);
-            if let Some(Waits { waiter, .. }) = waits.filter(|waits| waits.waiter.is_fetched()) {
+            if let Some(Waits { waiter, .. }) =
+                waits.filter(|waits| waits.waiter.turn() == Turn::Fetched)
+            {
                 fairness.join(next);
                 waiter.set_offered(true);
                 offered.push(Arc::clone(waiter));
@@ -251,7 +253,7 @@ impl Budget {
         }
         self.account.want(fairness.wanted());
         drop(queue);
-        woken.into_iter().for_each(Waker::wake);
+        wake_all(woken);
         offered.into_iter().for_each(|waiter| waiter.offer());
     }
 

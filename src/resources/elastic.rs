@@ -8,13 +8,13 @@ use crate::policy::elastic::Stretch;
 use crate::resources::ledger::{Entry, Terms};
 use crate::resources::lessee::Lessee;
 use crate::resources::tenant::Tenant;
-use crate::sync::statistic::{AtomicU64, Ordering};
+use crate::sync::statistic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Told of what it has been granted of a resource from now on.
 type Tell = Arc<dyn Fn(Resource, u64) + Send + Sync>;
 
-/// What its holder is to be told.
+/// Tells holders what they are to be told.
 pub type Call = Box<dyn FnOnce() + Send>;
 
 pub struct Elastic {
@@ -31,6 +31,8 @@ struct State {
     booked: Amounts,
     entry: Option<Entry>,
     tell: Option<Tell>,
+    /// Of which resources its holder has not been told yet what is granted: not none.
+    untold: Amounts,
 }
 
 impl State {
@@ -38,6 +40,19 @@ impl State {
         let cpu = |amounts: Amounts| amounts.of(Resource::Cpu) as i64;
         self.lessee.add_cpu(cpu(granted) - cpu(self.granted));
         self.granted = granted;
+    }
+
+    /// For one that has so much more booked for that. False: it has been limited, or settled, meanwhile.
+    fn change(&mut self, resource: Resource, granted: u64, more: Amounts) -> bool {
+        let booked = self.booked.plus(more);
+        let fits = self.least.of(resource) <= granted && granted <= self.most.of(resource);
+        if !fits || granted > booked.of(resource) {
+            return false;
+        }
+        self.booked = booked;
+        self.grant(self.granted.with(resource, granted));
+        self.untold = self.untold.with(resource, 1);
+        true
     }
 
     fn end(&mut self) -> Amounts {
@@ -52,7 +67,8 @@ impl Elastic {
     pub fn new(tenant: &Tenant, terms: &Terms, most: Amounts, entry: Option<Entry>) -> Arc<Self> {
         let (least, lessee) = (terms.amounts, terms.lessee);
         let (granted, booked, tell) = (least, least, None);
-        let state = Mutex::new(State { lessee, least, most, granted, booked, entry, tell });
+        let untold = Amounts::NONE;
+        let state = Mutex::new(State { lessee, least, most, granted, booked, entry, tell, untold });
         Arc::new(Self { tenant: tenant.clone(), state })
     }
 
@@ -112,7 +128,9 @@ impl Elastic {
     }
 
     pub fn tell(&self, tell: Tell) {
-        self.state().tell = Some(tell);
+        let before = self.state().tell.replace(tell);
+        // A user's code, which may ask for this very lease: not while that is locked.
+        drop(before);
     }
 
     /// At its end: what is beyond its least is to be given back, and nothing more is granted.
@@ -127,6 +145,10 @@ pub struct Elastics {
     all: Mutex<Vec<Weak<Elastic>>>,
     /// How many, to be read without the lock.
     count: AtomicU64,
+    /// Whether they are to be looked at, and somebody has been called to.
+    called: AtomicU32,
+    /// Whether all had as much as they may have when somebody looked last, and nobody waited.
+    content: AtomicU32,
 }
 
 impl Elastics {
@@ -135,6 +157,7 @@ impl Elastics {
     }
 
     pub fn add(&self, elastic: &Arc<Elastic>) {
+        self.are_content(false);
         let mut all = self.all();
         all.push(Arc::downgrade(elastic));
         self.count.store(all.len() as u64, Ordering::Relaxed);
@@ -144,8 +167,23 @@ impl Elastics {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    /// Those that have not ended.
+    /// Whether somebody is to be called to look at them: there are some, and nobody has been called yet.
+    pub fn want_a_look(&self) -> bool {
+        !self.are_none() && self.called.swap(1, Ordering::Relaxed) == 0
+    }
+
+    /// As that, where something has come free.
+    pub fn want_more(&self) -> bool {
+        !self.are_none() && self.content.load(Ordering::Relaxed) == 0 && self.want_a_look()
+    }
+
+    pub fn are_content(&self, content: bool) {
+        self.content.store(content.into(), Ordering::Relaxed);
+    }
+
+    /// Those that have not ended, for a look at them.
     pub fn there(&self) -> Vec<Arc<Elastic>> {
+        self.called.store(0, Ordering::Relaxed);
         let mut all = self.all();
         all.retain(|elastic| elastic.strong_count() > 0);
         self.count.store(all.len() as u64, Ordering::Relaxed);
@@ -154,24 +192,41 @@ impl Elastics {
 }
 
 impl Elastic {
-    /// Grants it this much of a resource, if that can be had.
+    /// Grants it this much of a resource, if that can be had. Nothing is called while its state is locked: `book` may wake
+    /// others, and those may ask for this very lease.
     pub fn change(
         &self,
         resource: Resource,
         granted: u64,
         book: impl FnOnce(&Tenant, Amounts) -> bool,
-    ) -> Option<Call> {
-        let state = &mut *self.state();
-        let before = state.granted.of(resource);
-        let more = Amounts::NONE.with(resource, granted.saturating_sub(state.booked.of(resource)));
-        // It may have been limited meanwhile.
-        let fits = state.least.of(resource) <= granted && granted <= state.most.of(resource);
-        if !fits || granted == before || !more.is_none() && !book(&self.tenant, more) {
-            return None;
+        give_back: impl FnOnce(&Tenant, Amounts),
+    ) {
+        if self.granted(resource) == granted {
+            return;
         }
-        state.booked = state.booked.plus(more);
-        state.grant(state.granted.with(resource, granted));
-        let tell = Arc::clone(state.tell.as_ref()?);
-        Some(Box::new(move || tell(resource, granted)))
+        let more = granted.saturating_sub(self.booked(resource));
+        let more = Amounts::NONE.with(resource, more);
+        if !more.is_none() && !book(&self.tenant, more) {
+            return;
+        }
+        if !self.state().change(resource, granted, more) && !more.is_none() {
+            give_back(&self.tenant, more);
+        }
+    }
+
+    /// Whether its holder has not been told of a change yet.
+    pub fn is_untold(&self) -> bool {
+        let state = self.state();
+        state.tell.is_some() && !state.untold.is_none()
+    }
+
+    /// Tells its holder of what has changed since it was told last.
+    pub fn tell_changes(&self) {
+        let (tell, untold, granted) = {
+            let state = &mut *self.state();
+            let Some(tell) = state.tell.clone() else { return };
+            (tell, std::mem::replace(&mut state.untold, Amounts::NONE), state.granted)
+        };
+        untold.some().for_each(|(resource, _)| tell(resource, granted.of(resource)));
     }
 }

@@ -31,6 +31,9 @@ impl Term {
     }
 }
 
+/// Of all leases: it is rare, and a lease with a lock of its own takes longer to move.
+static RENEWALS: Mutex<()> = Mutex::new(());
+
 /// A part of a pool's budget: see [`ThreadPool::acquire`](crate::ThreadPool::acquire). On drop it is given back.
 #[must_use = "dropped, it is given back"]
 pub struct Lease {
@@ -85,10 +88,23 @@ impl Lease {
 
     /// Takes so many bytes of what it is for of a rate, if it is for any. Returns when they may be used.
     pub(crate) fn take_at(&self, resource: Resource, now: Instant, bytes: u64) -> Option<Instant> {
-        let rate = Some(self.granted(resource)).filter(|&rate| rate > 0)?;
+        if !self.is_metered(resource) {
+            return None;
+        }
+        let rate = self.granted(resource);
         let mut meters = self.meters.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         let meter = &mut meters[usize::from(resource == Resource::Io)];
         Some(meter.take(now, bytes, rate))
+    }
+
+    fn is_metered(&self, resource: Resource) -> bool {
+        let may_grow = |elastic: &Arc<Elastic>| elastic.stretch(resource).most > 0;
+        self.terms.amounts.of(resource) > 0 || self.elastic.as_ref().is_some_and(may_grow)
+    }
+
+    /// Whether nothing may go through for now: an elastic lease whose rate is none at present.
+    pub(crate) fn is_choked(&self, resource: Resource) -> bool {
+        self.is_metered(resource) && self.granted(resource) == 0
     }
 
     /// Says that no more is in use than has been [granted](Self::granted) by now.
@@ -117,7 +133,13 @@ impl Lease {
     /// or the pool [reclaims](crate::ThreadPoolBuilder::reclaim_running) whatever is overdue.
     pub fn is_valid(&self) -> bool {
         let overdue = |entry| self.budget.ledger.look_at(entry).map(|info| info.overdue());
-        self.entry().is_none_or(|entry| overdue(entry).is_some_and(|time| time.is_zero()))
+        let is_valid =
+            || self.entry().is_none_or(|entry| overdue(entry).is_some_and(|time| time.is_zero()));
+        // Or it is being renewed just now.
+        is_valid() || {
+            let _one_at_a_time = RENEWALS.lock().unwrap_or_else(PoisonError::into_inner);
+            is_valid()
+        }
     }
 
     /// It is meant for as long again, from now on. Returns whether it could be: not if it has been taken back.
@@ -131,16 +153,16 @@ impl Lease {
 
     /// Has other terms in the ledger, or the same ones from now on. False: it has been taken back.
     fn enter_anew(&self, terms: &Terms) -> bool {
+        let _one_at_a_time = RENEWALS.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = self.entry() else { return true };
         self.elastic.iter().for_each(|elastic| elastic.enter(None));
         let renewed = self.budget.ledger.renew(entry, terms);
         if let Some(Entry { number, .. }) = renewed {
             self.number.store(number, Ordering::Relaxed);
-        } else if self.number.load(Ordering::Relaxed) == entry.number {
+        } else {
             self.shrink_to_least();
             return false;
         }
-        // Or somebody else renews it just now.
         self.elastic.iter().for_each(|elastic| elastic.enter(renewed));
         true
     }

@@ -98,7 +98,10 @@ impl Lessee {
         let Some(place) = self.place() else { return };
         let record = RECORDS.get(place);
         // Whoever finds it ended has nothing to do.
-        let more = |word: u64| (word >> 32 == self.0 >> 32).then_some(word + 1);
+        let more = |word: u64| {
+            let count = u64::from((word as u32).wrapping_add(1));
+            (word >> 32 == self.0 >> 32).then_some(word & !u64::from(u32::MAX) | count)
+        };
         let _ = record.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 

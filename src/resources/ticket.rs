@@ -62,11 +62,15 @@ impl Budget {
         expects: impl FnOnce() -> Option<Expects>,
     ) -> Result<Asked, Refusal> {
         match self.try_take(request) {
-            Err(Refusal::Busy) if holds => return Err(Refusal::WouldDeadlock),
             Err(Refusal::Busy) => {}
             outcome => return outcome.map(Asked::Granted),
         }
-        Ok(Asked::Waits(self.join_queue(request, place, Waiter::new(expects()))?))
+        let ticket = self.join_queue(request, place, Waiter::new(expects()))?;
+        // Granted, if somebody only took part of it for a moment.
+        if holds && !ticket.waiter.is_granted() {
+            return Err(Refusal::WouldDeadlock);
+        }
+        Ok(Asked::Waits(ticket))
     }
 
     /// A place in the queue for one who is to come for what is offered.
@@ -96,7 +100,9 @@ impl Budget {
         let grant = Grant { whose, amounts };
         let ticket = Ticket { budget: Arc::clone(self), waiter, ticket, grant };
         self.serve(queue);
-        self.call_for_elastics();
+        if self.elastics.want_a_look() {
+            self.ledger.call();
+        }
         Ok(ticket)
     }
 }

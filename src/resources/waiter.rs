@@ -1,6 +1,8 @@
 //! One who waits in a budget's queue: a thread, or a task that is polled. Whoever gets here has left the fast path, so a
 //! lock will do.
 
+use crate::policy::fairness::Turn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
@@ -27,6 +29,13 @@ struct State {
 /// Sees to it that somebody comes for what has been [offered](Waiter::offer).
 pub type Offer = Box<dyn Fn() + Send + Sync>;
 
+/// Wakes all, though one may panic: nobody here could tell what to do about it, and the others wait.
+pub fn wake_all(wakers: Vec<Waker>) {
+    for waker in wakers {
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    }
+}
+
 impl Waiter {
     pub fn new(expects: Option<Expects>) -> Self {
         Self { expects, ..Self::default() }
@@ -37,18 +46,18 @@ impl Waiter {
         Self { offer: Some(offer), ..Self::default() }
     }
 
-    /// Whether it is granted nothing by itself: somebody is to come for it, who starts at once.
-    pub fn is_fetched(&self) -> bool {
-        self.offer.is_some()
+    /// What becomes of it when it is next.
+    pub fn turn(&self) -> Turn {
+        match (&self.offer, self.state().offered) {
+            (None, _) => Turn::Taken,
+            (Some(_), false) => Turn::Fetched,
+            (Some(_), true) => Turn::Offered,
+        }
     }
 
     /// Notes whether somebody has been asked to come for it.
     pub fn set_offered(&self, offered: bool) {
         self.state().offered = offered;
-    }
-
-    pub fn is_offered(&self) -> bool {
-        self.state().offered
     }
 
     /// Has somebody come for it. Not while a lock is held.
@@ -69,6 +78,10 @@ impl Waiter {
         state.granted = true;
         self.changed.notify_all();
         state.waker.take()
+    }
+
+    pub fn is_granted(&self) -> bool {
+        self.state().granted
     }
 
     /// Whether it was granted; it isn't any more.

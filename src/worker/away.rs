@@ -46,6 +46,8 @@ impl Local {
     /// As [`be_away`](Self::be_away), unless all others are away and none can be had in its place.
     #[must_use]
     pub fn be_away_unless_last(&self) -> Option<bool> {
+        // Or one that has been found asleep, and runs now, would count as away already.
+        self.shared.resume(self.index);
         let left = self.leave_seat_unless_last()?;
         self.replace_if(left);
         Some(left)

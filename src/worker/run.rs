@@ -2,7 +2,7 @@
 //!
 //! This file is `unsafe` where a job that has left its queue is run.
 
-use crate::job::FrameRef;
+use crate::job::{FrameRef, Payload};
 use crate::policy::ladder::Ladder;
 use crate::sync::{Ordering, fence};
 use crate::telemetry::event::Event;
@@ -91,16 +91,21 @@ impl Local {
             Job::Task(task) => unsafe { task.run(self) },
         });
         if let Err(payload) = catch_unwind(run) {
-            self.counters().panics.bump();
-            self.shared.task_panicked(&payload);
-            self.shared.report_panic(payload);
-            // What has been done about it is no part of the next task.
-            self.last_end.set(None);
+            self.caught(payload);
         }
         self.nesting.set(self.nesting.get() - 1);
         if !matches!(job, Job::Frame(_)) {
             self.counters().tasks.bump();
         }
+    }
+
+    /// Does what is to be done about a panic that nobody else is told of.
+    pub fn caught(&self, payload: Payload) {
+        self.counters().panics.bump();
+        self.shared.task_panicked(&payload);
+        self.shared.report_panic(payload);
+        // What has been done about it is no part of the next task.
+        self.last_end.set(None);
     }
 
     /// Runs a job that is no part of the one we are in the midst of, if we are: whoever
