@@ -62,6 +62,15 @@ fn settle(pool: &Pool, all: &mut [Backlogged]) {
     while all.iter_mut().map(|one| one.take(pool)).fold(false, |any, took| any | took) {}
 }
 
+/// One lease of one of them.
+fn give_back(all: &mut [Backlogged], whose: usize, which: prop::sample::Index) {
+    let at = whose % all.len();
+    let leases = &mut all[at].leases;
+    if !leases.is_empty() {
+        drop(leases.swap_remove(which.index(leases.len())));
+    }
+}
+
 fn pool(cpu: u64, memory: u64) -> Pool {
     Pool::from(builder(1).budget(Resource::Cpu, cpu).budget(Resource::Memory, memory))
 }
@@ -105,11 +114,7 @@ proptest! {
         let order: Vec<_> = (0..all.len()).collect();
         fill(&pool, &mut all, &order);
         for (whose, which) in given_back {
-            let at = whose % all.len();
-            let leases = &mut all[at].leases;
-            if !leases.is_empty() {
-                drop(leases.swap_remove(which.index(leases.len())));
-            }
+            give_back(&mut all, whose, which);
             settle(&pool, &mut all);
             prop_assert_eq!(pool.budget(Resource::Cpu).free, 0);
             for (a, b) in all.iter().flat_map(|a| all.iter().map(move |b| (a, b))) {
@@ -135,11 +140,7 @@ proptest! {
         let order: Vec<_> = (0..all.len()).collect();
         fill(&pool, &mut all, &order);
         for (whose, which) in given_back {
-            let at = whose % all.len();
-            let leases = &mut all[at].leases;
-            if !leases.is_empty() {
-                drop(leases.swap_remove(which.index(leases.len())));
-            }
+            give_back(&mut all, whose, which);
             settle(&pool, &mut all);
             // Somebody doesn't fit, for whom the rest may be kept.
             prop_assert!(all.iter().any(|one| !one.fits(&pool)));
