@@ -153,18 +153,19 @@ impl Lease {
 
     /// Has other terms in the ledger, or the same ones from now on. False: it has been taken back.
     fn enter_anew(&self, terms: &Terms) -> bool {
-        let _one_at_a_time = RENEWALS.lock().unwrap_or_else(PoisonError::into_inner);
+        let one_at_a_time = RENEWALS.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = self.entry() else { return true };
         self.elastic.iter().for_each(|elastic| elastic.enter(None));
         let renewed = self.budget.ledger.renew(entry, terms);
         if let Some(Entry { number, .. }) = renewed {
             self.number.store(number, Ordering::Relaxed);
-        } else {
-            self.shrink_to_least();
-            return false;
+            self.elastic.iter().for_each(|elastic| elastic.enter(renewed));
+            return true;
         }
-        self.elastic.iter().for_each(|elastic| elastic.enter(renewed));
-        true
+        // What is given back may wake somebody who renews another one.
+        drop(one_at_a_time);
+        self.shrink_to_least();
+        false
     }
 
     /// It has been taken back.
