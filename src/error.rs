@@ -39,6 +39,7 @@ pub(crate) enum Kind {
     NeverRun,
     ShutdownFromInside,
     ShutdownFromOtherThread,
+    ShutdownInFork,
 }
 
 impl Error {
@@ -130,6 +131,10 @@ impl fmt::Display for Error {
             Kind::ShutdownFromInside => f.write_str(
                 "shutdown was called by one of the pool's own workers, which would wait for \
                  itself; call it from outside, or drop the pool to begin a shutdown",
+            ),
+            Kind::ShutdownInFork => f.write_str(
+                "the thread pool is the parent process's: a fork has a copy of it, and none of its threads; \
+                 shut it down in the parent, and just drop it, or leave it, in the child",
             ),
             Kind::ShutdownFromOtherThread => f.write_str(
                 "the pool was built with use_current_thread, so one of its workers is the thread \

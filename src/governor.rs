@@ -53,6 +53,8 @@ pub struct Governor {
     checked: Duration,
     /// For what the victim policy is told.
     balance: Due,
+    /// For work that nobody comes for.
+    rescue: Due,
     relief: Relief,
     hooks: Hooks,
     alerts: Evaluation,
@@ -60,8 +62,8 @@ pub struct Governor {
     staffing: Staffing,
 }
 
-/// No more often is a worker's health checked because something has happened, and no sooner is anything
-/// read after a panic.
+/// No more often is a worker's health checked because something has happened, or looked for work that nobody comes for, and no
+/// sooner is anything read after a panic.
 const BREATH: Duration = Duration::from_secs(1);
 
 impl Governor {
@@ -82,6 +84,7 @@ impl Governor {
             checks: Due::at_once(monitoring.health_checks),
             checked: Duration::ZERO,
             balance: Due::at_once(monitoring.load_checks),
+            rescue: Due::at_once(BREATH),
             relief: Relief::new(monitoring.max_memory),
             hooks: Hooks::new(),
             alerts: Evaluation::new(monitoring),
@@ -195,6 +198,8 @@ impl Governor {
             self.staffing.step(times, pool, || cpu.allowance(stay), self.known);
         }
         let next = next.min(self.staffing.due.at);
+        let waits = self.rescue.is(now) && pool.rescue();
+        let next = if waits { next.min(self.rescue.at) } else { next };
         let hook = self.hooks.check(pool).unwrap_or(Duration::MAX);
         let next = next.min(now.saturating_add(hook.max(SHORTEST)));
         // Where all are alike nobody needs to be told, now or later.
@@ -314,7 +319,7 @@ mod tests {
             let seen = (lost(), taken(), start);
             shared.check_begins();
             wait_for(&|| taken() > 0);
-            shared.gate.close();
+            shared.begin_shutdown();
             governor.thread().unpark();
             seen
         });

@@ -18,7 +18,7 @@ mod frame;
 mod heap;
 mod stack;
 
-pub use blocks::give_back;
+pub use blocks::{give_back, prepare};
 pub use frame::Frame;
 pub use heap::{HeapJob, ScopeJob};
 pub use stack::StackJob;

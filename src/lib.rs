@@ -97,6 +97,19 @@
 //! the system gives no thread. To have an error instead, use [`ThreadPool::try_spawn`], and
 //! [`ThreadPoolBuilder::build_global`] at the start of `main`.
 //!
+//! # Fork
+//!
+//! A process that is forked (`fork`, on Linux) has a copy of its parent's pools, and of their threads at most the one that
+//! forked. So the child's verbs panic, or return an error if they have one, where they'd need such a pool, the global one
+//! above all; so do [`JoinHandle::join`] of a task of the parent's, and [`ThreadPool::shutdown`]. Dropping the pool does nothing, and
+//! drops no task that the parent runs. A wait for its threads that has begun before, by a scope, aborts with a message. Pools that
+//! the child builds work. Its other uses of the parent's show what was so at the time of the fork, and may hang if another thread held a
+//! lock then.
+//!
+//! In a task, `exec` or `_exit` in the child. It runs its joins and scopes alone, but is aborted when it needs another thread of
+//! the pool, or comes to the end of the task: what is queued is the parent's. `std::process::Command` does nothing of this.
+//! A child of a bare `clone` system call isn't noticed.
+//!
 //! # More than it can do
 //!
 //! A pool takes every task, unless [`max_queued`](ThreadPoolBuilder::max_queued) says how many may wait: then
@@ -129,7 +142,7 @@
 //! pool ends with [`shutdown_global`]; without that call, its unfinished tasks end with the
 //! process, as those of any thread that `main` doesn't wait for.
 
-#![cfg_attr(not(loom), deny(missing_docs))]
+#![cfg_attr(not(any(loom, fuzzing)), deny(missing_docs))]
 
 #[cfg(doctest)]
 mod compile_fail;
@@ -215,10 +228,17 @@ pub use telemetry::unavailable::Unavailable;
 pub use telemetry::work::{Thread, Work};
 pub use telemetry::workers::{Lately, PoolSnapshot, WorkerSnapshot};
 
-/// What fuzz targets call.
+/// What is in no interface, for the targets in `fuzz`.
 #[cfg(fuzzing)]
 #[doc(hidden)]
-pub use governor::watched::play;
+pub mod fuzzed {
+    pub use crate::export::trace;
+    pub use crate::governor::watched::play;
+    pub use crate::job::*;
+    pub use crate::pool::size;
+    pub use crate::queue::{deque, fifo, injector, lane, misfits};
+    pub use crate::telemetry::event;
+}
 
 /// The protocols themselves, for the models in `loom-tests`.
 #[cfg(loom)]

@@ -165,6 +165,9 @@ fn target(house: &House, file: &str, path: &[&str], modules: usize) -> Option<St
 /// The map of the house, and documentation tests.
 const EXEMPT: [&str; 2] = ["lib", "compile_fail"];
 
+/// Those that say when something was. Nothing else may depend on a clock that somebody can set.
+const SHOW_WHEN: [&str; 3] = ["telemetry/snapshot", "telemetry/alert", "governor/alerts"];
+
 /// What breaks the rules, a line each.
 fn faults(house: &House) -> BTreeSet<String> {
     let mut faults = BTreeSet::new();
@@ -199,18 +202,23 @@ fn faults(house: &House) -> BTreeSet<String> {
                 neighbours.entry(file).or_default().insert(target);
             }
         }
-        for (path, _) in paths(&tokens, &["std", "core", "loom"]) {
+        for (path, _) in paths(&tokens, &["std", "core", "loom", "shuttle"]) {
             // `Result` is an alias that has nothing to do with a thread.
             let threads = path.get(1) == Some(&"thread") && path.get(2) != Some(&"Result");
-            let atomics = path[0] != "loom" && path.get(1..3) == Some(&["sync", "atomic"]);
+            let model = ["loom", "shuttle"].contains(&path[0]);
+            let atomics = !model && path.get(1..3) == Some(&["sync", "atomic"]);
             if file != "sync" && !file.starts_with("sync/") {
-                let named =
-                    [(path[0] == "loom", "loom"), (threads, "std::thread"), (atomics, "atomics")];
+                let named = [(model, path[0]), (threads, "std::thread"), (atomics, "atomics")];
                 named
                     .iter()
                     .filter(|named| named.0)
                     .for_each(|(_, name)| fault(format!("names {name}")));
             }
+        }
+        let asks = |path: &[&str]| path.get(1) == Some(&"now");
+        let wall_clock = paths(&tokens, &["SystemTime"]).iter().any(|(path, _)| asks(path));
+        if wall_clock && !SHOW_WHEN.contains(&&**file) {
+            fault("asks the wall clock".into());
         }
         let header = text.lines().take_while(|line| line.starts_with("//!"));
         if tokens.contains(&"unsafe") && !header.collect::<String>().contains("`unsafe`") {
@@ -264,7 +272,7 @@ fn each_fault_is_found() {
         ("policy", "use std::sync::{Arc, atomic::Ordering};\ntype R = std::thread::Result<()>;"),
         ("worker", "pub mod local;"),
         ("worker/run", "use super::local; use loom::cell; use crate::Counters;"),
-        ("worker/local", "use std::thread;"),
+        ("worker/local", "use std::thread; use shuttle::rand; fn f() { SystemTime::now() }"),
         ("monitor", "fn f() { unsafe {} }"),
         ("governor", "//! `unsafe` for fun.\nfn f() { unsafe {} }"),
         ("pool", &long),
@@ -280,6 +288,8 @@ fn each_fault_is_found() {
         "policy: names atomics",
         "pool: 301 lines",
         "primitive/latch: imports from worker",
+        "worker/local: asks the wall clock",
+        "worker/local: names shuttle",
         "worker/local: names std::thread",
         "worker/run: imports from lib",
         "worker/run: names loom",

@@ -318,14 +318,13 @@ fn the_end_sees_who_woke_up_and_fell_asleep_again() {
 
 /// Whoever picks a sleeper counts it before it knows that it is the first to do so. A
 /// publisher that relied on that count must not be forgotten if it wasn't.
-#[test]
-fn a_lost_race_hides_no_sleeper() {
-    check_deep(3, || {
+fn a_lost_race_hides_no_sleeper(wake: fn(&Pool<2>)) {
+    check_deep(3, move || {
         let pool = Pool::<2>::new(1);
         let others = beside(
             &pool,
             [
-                |pool| pool.wake(pool.idle.wake_one()),
+                wake,
                 // Woken by a token of another kind.
                 |pool| {
                     pool.idle.wake_up(1);
@@ -338,6 +337,16 @@ fn a_lost_race_hides_no_sleeper() {
         join(others);
         assert!(look == Look::FoundWork || pool.is_picked(0) || pool.is_picked(1));
     });
+}
+
+#[test]
+fn a_lost_race_for_anybody_hides_no_sleeper() {
+    a_lost_race_hides_no_sleeper(|pool| pool.wake(pool.idle.wake_one()));
+}
+
+#[test]
+fn a_lost_race_for_one_of_them_hides_no_other_sleeper() {
+    a_lost_race_hides_no_sleeper(|pool| pool.wake(pool.idle.wake_one_of(|member| member == 1)));
 }
 
 /// A thread's exit handler may look at what any task has done.
@@ -373,7 +382,7 @@ fn who_is_awake_is_seen(leave: fn(&EventCount) -> bool) {
         let left = Arc::new(Fact::new(false));
         let waker = {
             let pool = Arc::clone(&pool);
-            thread::spawn(move || _ = pool.idle.wake_up(1))
+            thread::spawn(move || pool.idle.wake_up(1))
         };
         let awake = {
             let (pool, left) = (Arc::clone(&pool), Arc::clone(&left));

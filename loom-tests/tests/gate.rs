@@ -84,3 +84,15 @@ fn a_sealed_gate_shows_what_its_closer_did() {
         closer.join().unwrap();
     });
 }
+
+#[test]
+fn whoever_comes_before_it_closes_gets_in() {
+    check(|| {
+        let gate = Gate::new();
+        assert!(gate.enter() && gate.enter());
+        assert!(!gate.leave());
+        gate.close();
+        assert!(!gate.enter() && !gate.is_sealed());
+        assert!(gate.leave() && gate.is_sealed());
+    });
+}

@@ -87,3 +87,12 @@ fn no_pool_ends_in_the_midst_of_a_call() {
         assert!(!(ended && runs.load(SeqCst)), "ended beside a worker that runs");
     });
 }
+
+#[test]
+fn while_the_caller_is_there_the_worker_lends_and_has_it_back() {
+    check(|| {
+        let loan = Loan::new();
+        assert!(loan.lend() && loan.give_back());
+        assert!(!loan.withdraw());
+    });
+}

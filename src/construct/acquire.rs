@@ -10,6 +10,7 @@ use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::waiter::Expects;
 use crate::worker::local::Local;
+use crate::worker::shared::Shared;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ use std::time::Duration;
 /// ```
 #[track_caller]
 pub fn try_acquire(request: &Request) -> Result<Lease, Refusal> {
-    let budget = in_current_pool(|shared| Arc::clone(shared.purse.budget()));
-    minded(acquire::try_acquire(&budget, request))
+    let shared = in_current_pool(Arc::clone);
+    minded(acquire::try_acquire(budget(&shared)?, request))
 }
 
 /// [`ThreadPool::acquire`], of the pool that the current thread belongs to, or else the global one.
@@ -43,17 +44,18 @@ pub fn try_acquire(request: &Request) -> Result<Lease, Refusal> {
 /// ```
 #[track_caller]
 pub fn acquire(request: &Request) -> Result<Lease, Refusal> {
-    let budget = in_current_pool(|shared| Arc::clone(shared.purse.budget()));
-    wait_for(&budget, request, None)
+    let shared = in_current_pool(Arc::clone);
+    wait_for(&shared, request, None)
 }
 
 /// Lets somebody else run meanwhile, unless this is the last worker of its pool that doesn't wait.
 #[track_caller]
 fn wait_for(
-    budget: &Arc<Budget>,
+    shared: &Arc<Shared>,
     request: &Request,
     timeout: Option<Duration>,
 ) -> Result<Lease, Refusal> {
+    let budget = budget(shared)?;
     let expects = || {
         Local::with_current(|current| {
             let shared = Arc::clone(&current?.shared);
@@ -62,6 +64,12 @@ fn wait_for(
     };
     let blocking = |wait: &dyn Fn() -> bool| blocking_unless_last(wait);
     minded(acquire::acquire(budget, request, timeout, expects, blocking))
+}
+
+/// That of this process: a child's copy is of no use to anybody, and a thread of the parent's may have held its locks.
+#[inline(always)]
+fn budget(shared: &Shared) -> Result<&Arc<Budget>, Refusal> {
+    if shared.is_inherited() { Err(Refusal::Forked) } else { Ok(shared.purse.budget()) }
 }
 
 /// What runs on this worker may be a lessee now.
@@ -96,7 +104,7 @@ impl ThreadPool {
     /// ```
     #[track_caller]
     pub fn try_acquire(&self, request: &Request) -> Result<Lease, Refusal> {
-        minded(acquire::try_acquire(self.shared().purse.budget(), request))
+        minded(acquire::try_acquire(budget(self.shared())?, request))
     }
 
     /// A part of the pool's budget; waits until it is there. Who is next of those who wait is up to the
@@ -135,7 +143,7 @@ impl ThreadPool {
     /// ```
     #[track_caller]
     pub fn acquire(&self, request: &Request) -> Result<Lease, Refusal> {
-        wait_for(self.shared().purse.budget(), request, None)
+        wait_for(self.shared(), request, None)
     }
 
     /// As [`acquire`](Self::acquire), but for no longer than that.
@@ -144,7 +152,7 @@ impl ThreadPool {
     /// [`Refusal::TimedOut`], and those of [`acquire`](Self::acquire).
     #[track_caller]
     pub fn acquire_timeout(&self, request: &Request, timeout: Duration) -> Result<Lease, Refusal> {
-        wait_for(self.shared().purse.budget(), request, Some(timeout))
+        wait_for(self.shared(), request, Some(timeout))
     }
 
     /// As [`acquire`](Self::acquire), as a future: whoever drops it waits no more. It waits from now on, polled or not.
@@ -153,6 +161,6 @@ impl ThreadPool {
     /// Those of [`acquire`](Self::acquire).
     #[track_caller]
     pub fn acquire_async(&self, request: &Request) -> Result<Acquire, Refusal> {
-        Acquire::new(self.shared().purse.budget(), request)
+        Acquire::new(budget(self.shared())?, request)
     }
 }

@@ -18,7 +18,8 @@ pub enum Patience {
 
 /// Waits for a place, unless this is one of the pool's own workers.
 pub fn admit(shared: &Shared, admission: &Arc<Admission>) -> Place {
-    if Local::current_in(shared).is_some() {
+    // A fork makes no room; the push that follows says so.
+    if Local::current_in(shared).is_some() || shared.is_inherited() {
         return admission.enter();
     }
     match admission.ask() {
@@ -37,8 +38,8 @@ pub fn try_admit(shared: &Shared, admission: &Arc<Admission>) -> Result<Place, R
         return Ok(admission.enter());
     }
     admission.try_enter().map_err(|reason| {
-        if shared.enter().is_none() {
-            return Rejection::ShutDown;
+        if let Err(reason) = shared.enter() {
+            return reason;
         }
         let counters = &shared.common;
         let count = if reason == Rejection::Shed { &counters.shed } else { &counters.saturated };

@@ -8,11 +8,12 @@
 //! Invariant: while the queue isn't empty there is a runner, or the owner has not come to wait.
 
 use crate::resources::lessee::{Lessee, Permit};
+use crate::sync::lock::{Mutex, MutexGuard};
 use crate::worker::local::{Local, Origin};
 use crate::worker::shared::Shared;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 /// A task of the scope.
 type Held<'scope> = Box<dyn FnOnce(&Local) + Send + 'scope>;

@@ -150,7 +150,7 @@ pub fn address_all(
     };
     match Local::current_in(shared) {
         Some(local) if local.returns() => address_all(),
-        _ => shared.submit(address_all).ok_or(Rejected::shut_down(()))?,
+        _ => shared.submit(address_all)?,
     }
     Ok(())
 }
@@ -183,8 +183,8 @@ where
         Some(local) if std::ptr::eq(&*local.shared, shared) => {
             local.wait_for_workers(latch.latch());
         }
-        Some(local) => local.wait_for_other_pool(latch.latch()),
-        None => wait_outside(latch.latch()),
+        Some(local) => local.wait_for_other_pool(shared, latch.latch()),
+        None => wait_outside(shared, latch.latch()),
     });
     let outcomes = parts.into_iter().map(|part| {
         let outcome = part.into_inner().unwrap_or_else(PoisonError::into_inner);

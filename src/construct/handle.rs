@@ -1,13 +1,13 @@
 //! `spawn_handle`: a task that hands back its result.
 
 use crate::construct::admit::admit;
-use crate::construct::install::call;
+use crate::construct::install::{call, refused};
 use crate::construct::limits::Limits;
 use crate::construct::push::Order;
 use crate::construct::spawn::{accepted, in_current_pool, push_detached};
 use crate::construct::task::{Completion, Task};
 use crate::pool::thread_pool::ThreadPool;
-use crate::resources::rejected::Rejected;
+use crate::resources::rejected::{Rejected, Rejection};
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::Shared;
@@ -207,8 +207,15 @@ impl<T> JoinHandle<T> {
     /// # Errors
     /// The payload, if the task panicked, or [`Cancelled`](crate::Cancelled), [`Expired`](crate::Expired) or
     /// [`Shed`](crate::Shed) if it was dropped instead of run.
+    ///
+    /// # Panics
+    /// In a fork of the process in which the task was spawned, unless it had ended by then.
+    #[track_caller]
     pub fn join(self) -> Result<T> {
         let (latch, pool) = (self.task.latch(), self.task.pool());
+        if pool.is_inherited() && !latch.is_set() && Local::current_in(pool).is_none() {
+            refused(Rejection::Forked);
+        }
         Local::with_current(|current| match current {
             Some(local) if ptr::eq(&*local.shared, pool) => {
                 self.task.run_unclaimed();
@@ -218,10 +225,10 @@ impl<T> JoinHandle<T> {
                 // Not just a wait: that pool's workers may all wait for ours, and then run
                 // nothing but calls. Refused only by a pool about to end, which runs it.
                 let run = |_: &Local, _| self.task.run_unclaimed();
-                let _ = call(pool, run, |latch| local.wait_for_other_pool(latch));
-                local.wait_for_other_pool(latch);
+                let _ = call(pool, run, |latch| local.wait_for_other_pool(pool, latch));
+                local.wait_for_other_pool(pool, latch);
             }
-            None => wait_outside(latch),
+            None => wait_outside(pool, latch),
         });
         self.task.take_result().expect(TAKEN)
     }
@@ -248,11 +255,14 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T>;
 
     /// # Panics
-    /// If polled again after it was ready.
+    /// If polled again after it was ready; and as [`join`](Self::join).
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
         let latch = self.task.latch();
         if latch.is_set() || !latch.register_waker(context.waker().clone()) {
             return Poll::Ready(self.task.take_result().expect(TAKEN));
+        }
+        if self.task.pool().is_inherited() {
+            refused(Rejection::Forked);
         }
         Poll::Pending
     }

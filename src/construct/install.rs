@@ -9,16 +9,27 @@ use crate::pool::thread_pool::ThreadPool;
 use crate::primitive::latch::Latch;
 use crate::primitive::loan::Loan;
 use crate::resources::lessee::Lessee;
+use crate::resources::rejected::Rejection;
+use crate::sync::clock::Instant;
 use crate::worker::local::Local;
 use crate::worker::outside::{self, wait_outside};
 use crate::worker::shared::{Job, Shared};
 use std::panic::resume_unwind;
 use std::ptr;
-use std::time::Instant;
 
 /// What verbs say when the pool takes no more work. Those that can say so in an error do.
-pub const SHUT_DOWN: &str = "filch: the thread pool has been shut down, by shutdown() or \
+const SHUT_DOWN: &str = "filch: the thread pool has been shut down, by shutdown() or \
     shutdown_global(), and takes no more tasks; call that after the last use of the pool";
+
+/// What a verb does that has no error for it: panics at the line of its caller.
+#[cold]
+#[track_caller]
+pub fn refused(reason: Rejection) -> ! {
+    match reason {
+        Rejection::ShutDown => panic!("{SHUT_DOWN}"),
+        _ => panic!("filch: {reason}"),
+    }
+}
 
 impl ThreadPool {
     /// Runs `op` on a worker of this pool and returns its result; every verb that `op` calls
@@ -77,10 +88,14 @@ pub fn on_global_worker<R: Send>(op: impl FnOnce(&Local, bool) -> R + Send) -> R
 #[track_caller]
 pub fn on_worker_of<R: Send>(shared: &Shared, op: impl FnOnce(&Local, bool) -> R + Send) -> R {
     // SAFETY: used here only.
-    match unsafe { Local::current() } {
-        Some(local) if ptr::eq(&*local.shared, shared) => op(local, false),
-        Some(local) => call(shared, op, |latch| local.wait_for_other_pool(latch)).expect(SHUT_DOWN),
-        None => call_from_outside(shared, op).expect(SHUT_DOWN),
+    let result = match unsafe { Local::current() } {
+        Some(local) if ptr::eq(&*local.shared, shared) => return op(local, false),
+        Some(local) => call(shared, op, |latch| local.wait_for_other_pool(shared, latch)),
+        None => call_from_outside(shared, op),
+    };
+    match result {
+        Ok(result) => result,
+        Err(reason) => refused(reason),
     }
 }
 
@@ -89,7 +104,7 @@ pub fn call<R: Send>(
     shared: &Shared,
     op: impl FnOnce(&Local, bool) -> R + Send,
     wait: impl FnOnce(&Latch),
-) -> Option<R> {
+) -> Result<R, Rejection> {
     call_by(shared, op, |frame, _| shared.submit(|| shared.call(Job::Call(frame))), wait)
 }
 
@@ -97,7 +112,7 @@ pub fn call<R: Send>(
 fn call_from_outside<R: Send>(
     shared: &Shared,
     op: impl FnOnce(&Local, bool) -> R + Send,
-) -> Option<R> {
+) -> Result<R, Rejection> {
     if outside::spins() {
         return call_quickly(shared, op);
     }
@@ -105,13 +120,16 @@ fn call_from_outside<R: Send>(
         let start = Instant::now();
         (op(local, moved), start.elapsed())
     };
-    let (result, time) = call(shared, timed, wait_outside)?;
+    let (result, time) = call(shared, timed, |latch| wait_outside(shared, latch))?;
     outside::took(time);
-    Some(result)
+    Ok(result)
 }
 
 /// As [`call`], spinning for a while.
-fn call_quickly<R: Send>(shared: &Shared, op: impl FnOnce(&Local, bool) -> R + Send) -> Option<R> {
+fn call_quickly<R: Send>(
+    shared: &Shared,
+    op: impl FnOnce(&Local, bool) -> R + Send,
+) -> Result<R, Rejection> {
     let loan = Loan::new();
     let lending = |local: &Local, moved| local.lend(&loan, || op(local, moved));
     let submit = |frame, latch: &Latch| {
@@ -123,16 +141,16 @@ fn call_quickly<R: Send>(shared: &Shared, op: impl FnOnce(&Local, bool) -> R + S
             }
         })
     };
-    call_by(shared, lending, submit, wait_outside)
+    call_by(shared, lending, submit, |latch| wait_outside(shared, latch))
 }
 
 /// Has `op` called by the worker that gets the frame which `submit` is given.
 fn call_by<R: Send>(
     shared: &Shared,
     op: impl FnOnce(&Local, bool) -> R + Send,
-    submit: impl FnOnce(FrameRef<Local>, &Latch) -> Option<()>,
+    submit: impl FnOnce(FrameRef<Local>, &Latch) -> Result<(), Rejection>,
     wait: impl FnOnce(&Latch),
-) -> Option<R> {
+) -> Result<R, Rejection> {
     let notable = shared.is_notable(None, None);
     let submission = notable.then(|| shared.submission(None, None, true)).flatten();
     let caller = Lessee::current();
@@ -153,15 +171,15 @@ fn call_by<R: Send>(
     unsafe { frame.arm() };
     // SAFETY: armed.
     let latch = unsafe { job.latch() };
-    if submit(frame, latch).is_none() {
+    if let Err(reason) = submit(frame, latch) {
         // SAFETY: nobody has seen it.
         unsafe { job.discard() };
-        return None;
+        return Err(reason);
     }
     wait(latch);
     // SAFETY: the latch is set, and this is the only place that takes the result.
     match unsafe { job.take_result() } {
-        Ok(result) => Some(result),
+        Ok(result) => Ok(result),
         Err(payload) => resume_unwind(payload),
     }
 }

@@ -126,7 +126,10 @@ fn join_by_lessee<RA, RB: Send>(
         return join_on(local.lane(), a, b, moved);
     }
     let permit = match lessee.bound().map(|bound| bound.permit(1, false)) {
-        Some(None) => return join_here(a, b, moved),
+        Some(None) => {
+            local.lane().count();
+            return join_here(a, b, moved);
+        }
         permit => permit.flatten(),
     };
     let part = move |moved| {

@@ -58,7 +58,7 @@ where
     let send = || address(shared, worker, detached(shared, current, None, task));
     match current {
         Some(local) if local.returns() => send(),
-        _ => accepted(shared.submit(send).ok_or(Rejected::shut_down(()))),
+        _ => accepted(shared.submit(send).map_err(Rejected::from)),
     }
     worker
 }

@@ -33,7 +33,10 @@ pub fn push<T, J>(
         shared.notify(concerned);
         return Ok(());
     }
-    let Some(_entered) = shared.enter() else { return Err(Rejected::shut_down(task)) };
+    let _entered = match shared.enter() {
+        Ok(entered) => entered,
+        Err(reason) => return Err(Rejected { task, reason }),
+    };
     let job = into_job(task, current);
     match current {
         Some(guest) => push_own(guest, job),

@@ -96,8 +96,8 @@ impl<'scope> Core<'scope> {
         let latch = self.latch.latch();
         Local::with_current(|current| match current {
             Some(local) if self.owner.is_some() => local.wait_for_scope(&self.latch),
-            Some(local) => local.wait_for_other_pool(latch),
-            None => wait_outside(latch),
+            Some(local) => local.wait_for_other_pool(&self.shared, latch),
+            None => wait_outside(&self.shared, latch),
         });
         let panic = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (panic, result) {

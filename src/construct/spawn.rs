@@ -4,7 +4,7 @@
 
 use crate::construct::admit::{Patience, admit, try_admit};
 use crate::construct::detached::detached;
-use crate::construct::install::SHUT_DOWN;
+use crate::construct::install::refused;
 use crate::construct::push::{Order, push};
 use crate::job::JobRef;
 use crate::pool::global;
@@ -147,7 +147,7 @@ pub fn in_current_pool<R>(f: impl FnOnce(&Arc<Shared>) -> R) -> R {
 pub fn accepted<R, T>(outcome: Result<R, Rejected<T>>) -> R {
     match outcome {
         Ok(done) => done,
-        Err(_) => panic!("{SHUT_DOWN}"),
+        Err(rejected) => refused(rejected.reason),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::pool::thread_pool::ThreadPool;
 use crate::resources::acquire::Errand;
 use crate::resources::lease::Lease;
 use crate::resources::refusal::Refusal;
+use crate::resources::rejected::Rejection;
 use crate::resources::request::Request;
 use crate::worker::blocked::concerns_guests;
 use crate::worker::local::Local;
@@ -18,7 +19,7 @@ impl ThreadPool {
     /// It is accepted at once: a pool that is shut down runs it still, and waits for the lease as long as that takes.
     ///
     /// # Errors
-    /// Those of [`acquire`](Self::acquire) but for the one about the current thread, and [`Refusal::ShutDown`]. The task is
+    /// Those of [`acquire`](Self::acquire) but for the one about the current thread, and [`Refusal::ShutDown`] and [`Refusal::Forked`]. The task is
     /// dropped then.
     ///
     /// # Examples
@@ -45,7 +46,10 @@ impl ThreadPool {
         F: FnOnce(&Lease) + Send + 'static,
     {
         let shared = self.shared();
-        let pending = shared.pend().ok_or(Refusal::ShutDown)?;
+        let pending = shared.pend().map_err(|reason| match reason {
+            Rejection::Forked => Refusal::Forked,
+            _ => Refusal::ShutDown,
+        })?;
         let accepted = Arc::new(Mutex::new(Some((pending, task))));
         let pool = Arc::clone(shared);
         let come = move |errand: &Arc<Errand>| {

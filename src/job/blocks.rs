@@ -67,8 +67,10 @@ static DEPOTS: LazyLock<[Depot; SIZES]> = LazyLock::new(Default::default);
 
 /// The index of the size that fits, if one does.
 const fn size_for<T>() -> Option<usize> {
-    // A model can't have what outlives it.
-    let fits = !cfg!(loom) && size_of::<T>() <= SIZES * STEP && align_of::<T>() <= STEP;
+    // A model can't have what outlives it, and a tool that looks for uses after a free must see that one.
+    let fits = !cfg!(any(loom, shuttle, filch_no_blocks))
+        && size_of::<T>() <= SIZES * STEP
+        && align_of::<T>() <= STEP;
     if fits { Some(size_of::<T>().saturating_sub(1) / STEP) } else { None }
 }
 
@@ -232,6 +234,11 @@ unsafe fn each_magazine(mut first: *mut Free, mut with: impl FnMut(*mut Free)) {
         with(first);
         first = next;
     }
+}
+
+/// Makes the depots, which are made behind a lock, before there are threads.
+pub fn prepare() {
+    LazyLock::force(&DEPOTS);
 }
 
 /// Gives what this thread has in reserve, and what lies in the depots, back to the allocator.

@@ -29,8 +29,8 @@ impl<C> Above<C> {
     #[inline(always)]
     fn new() -> Self {
         // A model's atomics are more than their memory.
-        let loom = || MaybeUninit::new(AtomicPtr::new(ptr::null_mut()));
-        Self(if cfg!(loom) { loom() } else { MaybeUninit::uninit() })
+        let made = || MaybeUninit::new(AtomicPtr::new(ptr::null_mut()));
+        Self(if cfg!(any(loom, shuttle)) { made() } else { MaybeUninit::uninit() })
     }
 
     /// To be loaded from only after a store.

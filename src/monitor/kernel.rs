@@ -93,7 +93,10 @@ mod calls {
             }
             // SAFETY: as above.
             let device = unsafe { stat.assume_init() }.st_dev;
-            Ok((libc::major(device).into(), libc::minor(device).into()))
+            // SAFETY: they only shift bits.
+            #[allow(unused_unsafe, reason = "libc has them safe since 0.2.189")]
+            let (major, minor) = unsafe { (libc::major(device), libc::minor(device)) };
+            Ok((major.into(), minor.into()))
         }
     }
 

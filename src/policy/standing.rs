@@ -79,8 +79,10 @@ impl StandingQueue {
         let Some(window) = self.window.as_mut().filter(|_| self.stands) else { return false };
         if queued == 0 {
             // Not each time: kept short, it is empty now and then.
-            let idle = now.saturating_sub(window.since) >= 2 * self.interval;
-            self.stands = !idle;
+            if now.saturating_sub(window.since) >= 2 * self.interval {
+                // Nor is what was shed in it a reason to shed when the next one begins.
+                (self.stands, self.window) = (false, None);
+            }
             return false;
         }
         let sheds = queued as f64 > self.rate * self.target.as_secs_f64();
@@ -106,6 +108,19 @@ mod tests {
 
     fn ms(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn what_was_shed_before_a_rest_is_no_reason_to_shed_after_it() {
+        let mut queue = StandingQueue::new(TARGET, INTERVAL);
+        let sight = |now, starts, queued| Sight { now: ms(now), starts, queued };
+        for at in 0..5 {
+            queue.begun(sight(100 * at, 10 * at, 50), ms(50));
+        }
+        assert!(queue.sheds(sight(410, 41, 50)));
+        assert!(!queue.sheds(sight(1000, 90, 0)), "it rests");
+        queue.begun(sight(1001, 91, 3), ms(1));
+        assert!(!queue.sheds(sight(1002, 91, 3)));
     }
 
     fn queue() -> StandingQueue {

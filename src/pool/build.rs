@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Kind};
 use crate::governor::Governor;
+use crate::job;
 use crate::monitor::endowment::endowment;
 use crate::monitor::kernel::possible_cpus;
 use crate::monitor::monitoring::Monitoring;
@@ -15,8 +16,8 @@ use crate::pool::spawner::ThreadSpawn;
 use crate::pool::thread::{Seat, ThreadBuilder};
 use crate::pool::thread_pool::ThreadPool;
 use crate::resources::purse::Plan;
-use crate::sync::fence;
-use crate::sync::{self, Ordering};
+use crate::sync::{self, Ordering, fence, fork};
+use crate::telemetry::allocator;
 use crate::telemetry::readings::Readings;
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::worker::local::{Deques, Local, Origin};
@@ -28,6 +29,15 @@ use std::sync::Arc;
 
 /// Whether there is anything to read.
 const MONITORED: bool = cfg!(all(target_os = "linux", not(miri)));
+
+/// Makes what the process has once, behind a lock: were a pool's thread in the midst of that when another forks, the
+/// child would wait for it for ever.
+fn make_statics() {
+    #[cfg(not(loom))]
+    crossbeam_epoch::default_collector();
+    job::prepare();
+    allocator::is_installed();
+}
 
 fn usable_cpus() -> usize {
     affinity::process_cpus().len().max(1)
@@ -74,6 +84,8 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
     /// [`spawn_handler`](Self::spawn_handler) panics.
     pub fn build(mut self) -> Result<ThreadPool, Error> {
         fence::prepare();
+        fork::prepare(Local::forked);
+        make_statics();
         // Miri would spend longer on these files than on the pool.
         let quota = if cfg!(miri) { None } else { quota::cpu_quota(Path::new("/")) };
         let (workers, explicit) = size::num_threads(self.num_threads, quota)?;
@@ -103,7 +115,13 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
             *shared.elasticity() = elasticity;
         }
         let monitoring = self.monitoring.clone();
-        let look = move |resource| endowment(&monitoring, usable_cpus(), resource);
+        let look = move |resource| {
+            // Files, once more.
+            if cfg!(miri) {
+                return Err(Unavailable::Missing);
+            }
+            endowment(&monitoring, usable_cpus(), resource)
+        };
         let shared = Arc::new(shared);
         let weak = Arc::downgrade(&shared);
         let call = move || {

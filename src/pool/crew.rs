@@ -4,10 +4,11 @@ use crate::governor::Governor;
 use crate::pool::affinity;
 use crate::pool::thread::run_hired;
 use crate::pool::watcher::watch;
+use crate::sync::lock::Mutex;
 use crate::sync::{ThreadHandle, ThreadSpawner};
 use crate::worker::shared::{Post, Shared};
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 /// Those that have been started.
 pub struct Crew {

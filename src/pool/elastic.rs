@@ -142,7 +142,7 @@ impl ThreadPool {
         if threads.is_empty() || min == 0 || max > limit {
             return Err(Error::new(Kind::BadSize { min, max, limit }));
         }
-        let Some(_entered) = shared.enter() else { return Ok(()) };
+        let Ok(_entered) = shared.enter() else { return Ok(()) };
         let mut elasticity = shared.elasticity();
         elasticity.bounds = Bounds { min, max };
         let fixed = elasticity.policy == ScalingPolicy::Fixed;

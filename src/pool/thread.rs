@@ -107,12 +107,13 @@ impl Drop for Seat {
         }
         let Self { shared, index, .. } = self;
         shared.vacant.store(true, Ordering::Relaxed);
-        shared.unstaff();
         let worker = shared.worker(*index);
         // SAFETY: `shared` keeps the latches alive, and there is no worker to set them.
         unsafe { Latch::set(&raw const worker.started) };
         // SAFETY: as above.
         unsafe { Latch::set(&raw const worker.stopped) };
+        // It may have been the last one that anybody waited for.
+        shared.unstaff();
     }
 }
 
@@ -197,5 +198,50 @@ impl fmt::Debug for ThreadBuilder {
             .field("name", &self.name)
             .field("stack_size", &self.stack_size)
             .finish()
+    }
+}
+
+#[cfg(all(test, not(loom), not(miri)))]
+mod tests {
+    use crate::pool::builder::ThreadPoolBuilder;
+    use crate::primitive::seats::Place;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::thread::yield_now;
+
+    /// As when the governor finds all of them ill.
+    #[test]
+    fn a_pool_that_nobody_has_a_seat_in_ends_with_all_its_threads_and_runs_what_it_has() {
+        for dismissed in 0..=3 {
+            let [began, ended, ran]: [Arc<AtomicUsize>; 3] = Default::default();
+            let count = |which: &Arc<AtomicUsize>| {
+                let which = Arc::clone(which);
+                move || _ = which.fetch_add(1, SeqCst)
+            };
+            let (one_began, one_ended) = (count(&began), count(&ended));
+            let pool = ThreadPoolBuilder::new()
+                .num_threads(3)
+                .start_handler(move |_| one_began())
+                .exit_handler(move |_| one_ended())
+                .build()
+                .unwrap();
+            let shared = Arc::clone(pool.shared());
+            while began.load(SeqCst) < 3 {
+                yield_now();
+            }
+            (0..3).for_each(|worker| shared.let_go(worker));
+            let is_at = |worker, place| shared.seats.place(worker, |_| ()) == place;
+            while !(0..3).all(|worker| is_at(worker, Place::Benched)) || shared.num_threads() > 0 {
+                yield_now();
+            }
+            assert!((0..dismissed).all(|worker| shared.dismiss(worker)));
+            if dismissed == 2 {
+                pool.spawn(count(&ran));
+            }
+            drop(pool);
+            assert_eq!(ran.load(SeqCst), usize::from(dismissed == 2));
+            assert_eq!(began.load(SeqCst), ended.load(SeqCst));
+            assert!(shared.is_over());
+        }
     }
 }

@@ -3,14 +3,16 @@
 use crate::error::{Error, Kind};
 use crate::pool::affinity::Placement;
 use crate::pool::crew::Crew;
+use crate::sync::lock::Mutex;
 use crate::sync::{Ordering, ThreadHandle, ThreadId, current_thread};
 use crate::telemetry::activity::Status;
 use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::Shared;
 use std::fmt;
+use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 /// A pool of worker threads.
 ///
@@ -18,7 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// one of its own workers drops it: then the drop only begins the shutdown. So does, for a
 /// pool with [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread), a drop
 /// anywhere but on that thread, and the pool ends when that thread does.
-/// [`detach`](Self::detach) lets the rest finish without waiting.
+/// [`detach`](Self::detach) lets the rest finish without waiting. In a [fork](crate#fork) of the process
+/// a drop does nothing.
 ///
 /// # Examples
 ///
@@ -77,7 +80,7 @@ impl ThreadPool {
 
     pub(crate) fn wait_until_started(&mut self) {
         for thread in self.threads.get_mut().unwrap() {
-            wait_outside(&self.shared.worker(thread.worker).started);
+            wait_outside(&self.shared, &self.shared.worker(thread.worker).started);
         }
     }
 
@@ -104,7 +107,7 @@ impl ThreadPool {
     /// # Errors
     /// On one of the pool's own workers, which would wait for itself; and for a pool with
     /// [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread), anywhere but
-    /// on that thread. Nothing has been shut down then.
+    /// on that thread; and in a [fork](crate#fork) of the process that built the pool. Nothing has been shut down then.
     ///
     /// # Examples
     ///
@@ -116,6 +119,9 @@ impl ThreadPool {
     /// # Ok::<(), filch::Error>(())
     /// ```
     pub fn shutdown(&self) -> Result<(), Error> {
+        if self.shared.is_inherited() {
+            return Err(Error::new(Kind::ShutdownInFork));
+        }
         match Local::current_in(&self.shared) {
             Some(guest) if guest.is_at_leisure() => {
                 self.shared.begin_shutdown();
@@ -136,7 +142,7 @@ impl ThreadPool {
                 // A panic that reached the end of the thread came from the destructor of
                 // a thread-local; it has been printed, and it is no task's.
                 Some(handle) => drop(handle.join()),
-                None => wait_outside(&self.shared.worker(thread.worker).stopped),
+                None => wait_outside(&self.shared, &self.shared.worker(thread.worker).stopped),
             }
         }
         self.crew.join();
@@ -165,6 +171,13 @@ impl ThreadPool {
             Local::retire_guest();
         }
         self.detached = true;
+    }
+
+    /// In a fork: what the pool holds is the parent's to drop, and a handle of a thread may be that of another one by
+    /// now, since a thread's address is used again.
+    fn leak(&mut self) {
+        mem::forget(mem::take(&mut self.threads));
+        mem::forget((Arc::clone(&self.shared), Arc::clone(&self.crew)));
     }
 
     /// The CPU that each worker was given, by index; `None` for one that floats.
@@ -209,6 +222,9 @@ impl ThreadPool {
 
 impl Drop for ThreadPool {
     fn drop(&mut self) {
+        if self.shared.is_inherited() {
+            return self.leak();
+        }
         // An error says that this thread must not wait: the shutdown only begins.
         if self.detached || self.shutdown().is_err() {
             self.shared.begin_shutdown();

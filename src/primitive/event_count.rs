@@ -35,6 +35,15 @@ pub struct EventCount {
     sleepers: CachePadded<Box<[AtomicU64]>>,
 }
 
+/// What came of an attempt to wake a member.
+enum Picked {
+    Won,
+    /// Somebody else was first. `last`: nobody searches any more.
+    Lost {
+        last: bool,
+    },
+}
+
 const SEARCHER: u64 = 1;
 const SEARCHING: u64 = ENDED - 1;
 const ENDED: u64 = 1 << 20;
@@ -77,12 +86,14 @@ impl EventCount {
         self.wake_one_of(|_| true)
     }
 
-    /// Picks one of the sleepers that are `meant`.
+    /// Picks one of the sleepers that are `meant`; any, if somebody else was first and may have been relied on.
     pub fn wake_one_of(&self, meant: impl Fn(usize) -> bool) -> Option<usize> {
-        // After a lost race from the start: see `wake_up`.
-        while let Some(member) = self.sleeping().find(|&member| meant(member)) {
-            if self.wake_up(member) {
-                return Some(member);
+        // After a lost race from the start, and then whoever sleeps if publishers may have relied on us: see `pick`.
+        let mut relied_upon = false;
+        while let Some(member) = self.sleeping().find(|&member| relied_upon || meant(member)) {
+            match self.pick(member) {
+                Picked::Won => return Some(member),
+                Picked::Lost { last } => relied_upon |= last,
             }
         }
         None
@@ -91,7 +102,7 @@ impl EventCount {
     /// Picks one of the lowest class.
     pub fn wake_one_by(&self, class: impl Fn(usize) -> u8) -> Option<usize> {
         while let Some(member) = self.sleeping().min_by_key(|&member| class(member)) {
-            if self.wake_up(member) {
+            if let Picked::Won = self.pick(member) {
                 return Some(member);
             }
         }
@@ -106,9 +117,15 @@ impl EventCount {
         })
     }
 
-    /// Takes `member` off the sleepers; it counts as searching from here on. Returns
-    /// false if somebody else has done so already.
-    pub fn wake_up(&self, member: usize) -> bool {
+    /// For a member that is awake: it counts as searching from here on, if nobody has woken it.
+    pub fn wake_up(&self, member: usize) {
+        // Who has lost is counted by whoever has won: so it isn't the last one, and has nobody to look for.
+        let _ = self.pick(member);
+    }
+
+    /// Takes `member` off the sleepers, unless somebody else has done so already; it counts as searching from
+    /// here on.
+    fn pick(&self, member: usize) -> Picked {
         let (word, bit) = self.slot(member);
         // Counted first: between its bit and its count the member, who may wake up by
         // itself, would be nothing, and could find work, or leave the search, uncounted.
@@ -116,13 +133,14 @@ impl EventCount {
         // ORDERING: AcqRel; pairs with itself: who finds the bit gone finds the count of
         // whoever took it.
         let won = word.fetch_and(!bit, Ordering::AcqRel) & bit != 0;
-        if !won {
-            // Publishers may have relied on this count for a moment. One who looks for
-            // another sleeper now sees all that went to sleep before.
-            // ORDERING: Acquire; pairs with sleep_begin.
-            self.state.fetch_sub(SEARCHER, Ordering::Acquire);
+        if won {
+            return Picked::Won;
         }
-        won
+        // Publishers, and those who have left the search, may have relied on this count for a moment. One
+        // who looks for another sleeper now sees all that went to sleep before.
+        // ORDERING: Acquire; pairs with sleep_begin.
+        let before = self.state.fetch_sub(SEARCHER, Ordering::Acquire);
+        Picked::Lost { last: before & SEARCHING == SEARCHER }
     }
 
     /// Counts one more as searching: for whoever is about to start one who is no member and
@@ -147,12 +165,6 @@ impl EventCount {
         // sees us search sees that we don't sleep.
         let before = self.state.fetch_sub(SEARCHER, Ordering::AcqRel);
         before & SEARCHING == SEARCHER
-    }
-
-    /// Whether this member sleeps, or is about to. For one who has fenced.
-    pub fn is_asleep(&self, member: usize) -> bool {
-        let (word, bit) = self.slot(member);
-        word.load(Ordering::Relaxed) & bit != 0
     }
 
     /// Whether some member sleeps. For one who has just left the search as the last.

@@ -5,6 +5,7 @@
 //! This file is `unsafe` where that one makes a job of a word again.
 
 use crate::job::Pointer;
+use crate::sync::interleave;
 
 /// The owner's end.
 pub struct Deque<T> {
@@ -31,15 +32,18 @@ impl<T: Pointer> Deque<T> {
     }
 
     pub fn push(&self, job: T) {
+        interleave();
         self.ends.push(job);
     }
 
     /// The youngest job, or a queue's oldest. Misses none: `None` means that thieves have them all.
     pub fn pop(&self) -> Option<T> {
+        interleave();
         self.ends.pop()
     }
 
     pub fn is_empty(&self) -> bool {
+        interleave();
         self.ends.is_empty()
     }
 
@@ -66,6 +70,7 @@ impl<T: Pointer> Default for Deque<T> {
 impl<T: Pointer> Stealer<T> {
     /// The oldest job.
     pub fn steal(&self) -> Option<T> {
+        interleave();
         loop {
             match self.ends.steal() {
                 kernel::Steal::Success(job) => return Some(job),
@@ -77,10 +82,12 @@ impl<T: Pointer> Stealer<T> {
     }
 
     pub fn is_empty(&self) -> bool {
+        interleave();
         self.ends.is_empty()
     }
 
     pub fn len(&self) -> usize {
+        interleave();
         self.ends.len()
     }
 }

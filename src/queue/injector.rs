@@ -10,6 +10,7 @@ pub use kernel::Injector;
 mod kernel {
     use crate::job::Pointer;
     use crate::queue::deque::Deque;
+    use crate::sync::interleave;
     use crossbeam_deque::Steal;
 
     pub struct Injector<T>(crossbeam_deque::Injector<T>);
@@ -20,6 +21,7 @@ mod kernel {
         }
 
         pub fn push(&self, job: T) {
+            interleave();
             self.0.push(job);
         }
 
@@ -28,6 +30,7 @@ mod kernel {
         }
 
         fn steal_by(&self, steal: impl Fn(&crossbeam_deque::Injector<T>) -> Steal<T>) -> Option<T> {
+            interleave();
             // Most calls find nothing, and this is a mere two loads.
             if self.0.is_empty() {
                 return None;
@@ -43,17 +46,19 @@ mod kernel {
         }
 
         pub fn is_empty(&self) -> bool {
+            interleave();
             self.0.is_empty()
         }
 
         pub fn len(&self) -> usize {
+            interleave();
             self.0.len()
         }
     }
 
     impl<T: Pointer> Injector<T> {
-        /// The oldest job. Others, about half of what there is and fewer than `batch`, go to `rest`,
-        /// in their order.
+        /// The oldest job. Others, fewer than `batch`, go to `rest` in their order: about half of what there
+        /// is, or all that lie in the oldest of crossbeam's blocks, if there is a younger one.
         pub fn steal_batch(&self, batch: usize, rest: &Deque<T>) -> Option<T> {
             self.steal_by(|jobs| jobs.steal_batch_with_limit_and_pop(&rest.ends, batch))
         }

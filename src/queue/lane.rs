@@ -24,9 +24,8 @@
 //! | 3. lane_fence              | 3. no claim, and not the   | 3. top above the edge: a    |
 //! | 4. hunger: *expose*        |    edge: ours, run it here |    frame hides: *pull* it   |
 //!
-//! * Push against sleeper (Dekker): the owner sees the hunger, or the sleeper the frame.
-//!   The push must come first: checked before, the only frame would stay hidden while
-//!   its owner sits in a long leaf.
+//! * Push against sleeper (Dekker): the owner sees the hunger, or the sleeper the frame. The push must
+//!   come first: checked before, the only frame would stay hidden while its owner sits in a long leaf.
 //! * Pop against pull (Dekker; in the line of the protocol T.H.E. of Frigo et al. 1998, with the
 //!   fence all on the thief's side): `claim`; heavy_fence; what lies above the edge now is taken. A
 //!   pop sees the claim, and then waits for it, or the puller sees its new top. So all frames stay
@@ -66,8 +65,8 @@ pub struct Lane<C> {
     top: AtomicPtr<Frame<C>>,
     /// The frame that the edge lies on; null if that is the bottom.
     beneath_edge: AtomicPtr<Frame<C>>,
-    /// Frames ever pushed. Written by the owner.
-    pushes: statistic::AtomicU64,
+    /// Joins so far. Written by the owner.
+    joins: statistic::AtomicU64,
     /// How many pushes are to be answered by an exposure; 0 if nobody is hungry.
     hunger: AtomicU32,
     /// Whether frames may hide here at all.
@@ -95,7 +94,7 @@ impl<C> Lane<C> {
         Self {
             top: AtomicPtr::new(bottom),
             beneath_edge: AtomicPtr::new(ptr::null_mut()),
-            pushes: statistic::AtomicU64::new(0),
+            joins: statistic::AtomicU64::new(0),
             hunger: AtomicU32::new((!hides).into()),
             hides,
             claim: Claim::new(),
@@ -119,8 +118,7 @@ impl<C> Lane<C> {
     #[inline(always)]
     pub unsafe fn push(&self, frame: FrameRef<C>) -> bool {
         let frame = frame.as_ptr();
-        // One writer: no read-modify-write.
-        self.pushes.store(self.pushes.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.count();
         // SAFETY: alive, and so is the frame that it lies on, as it is popped later.
         unsafe { Frame::put_on(Frame::below(frame), frame) };
         // ORDERING: Release; pairs with the loads of top in pull: the frame and its links are seen.
@@ -232,9 +230,15 @@ impl<C> Lane<C> {
         self.top.load(Ordering::Relaxed) != self.edge.load(Ordering::Relaxed)
     }
 
-    /// How many frames there have been.
-    pub fn pushes(&self) -> u64 {
-        self.pushes.load(Ordering::Relaxed)
+    /// Counts a join, for the owner, whose frame is pushed or needs no place: without a read-modify-write.
+    #[inline(always)]
+    pub fn count(&self) {
+        self.joins.store(self.joins.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// How many joins there have been.
+    pub fn joins(&self) -> u64 {
+        self.joins.load(Ordering::Relaxed)
     }
 
     /// Whether there is no frame at all. For the owner.

@@ -7,10 +7,11 @@ use crate::resources::refusal::Refusal;
 use crate::resources::request::Request;
 use crate::resources::ticket::{Asked, Ticket};
 use crate::resources::waiter::Expects;
+use crate::sync::lock::{Mutex, MutexGuard};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 

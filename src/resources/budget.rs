@@ -14,11 +14,12 @@ use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
 use crate::resources::unused::{UNMEASURED, Unused};
 use crate::resources::waiter::{Waiter, wake_all};
+use crate::sync::lock::{Mutex, MutexGuard};
 use crate::sync::statistic::{AtomicU64, Ordering};
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use std::collections::HashMap;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 const RESOURCES: usize = Resource::ALL.len();

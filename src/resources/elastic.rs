@@ -8,8 +8,9 @@ use crate::policy::elastic::Stretch;
 use crate::resources::ledger::{Entry, Terms};
 use crate::resources::lessee::Lessee;
 use crate::resources::tenant::Tenant;
+use crate::sync::lock::{Mutex, MutexGuard};
 use crate::sync::statistic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 /// Told of what it has been granted of a resource from now on.
 type Tell = Arc<dyn Fn(Resource, u64) + Send + Sync>;

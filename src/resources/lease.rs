@@ -8,10 +8,11 @@ use crate::resources::lessee::Lessee;
 use crate::resources::meter::Meter;
 use crate::resources::request::Request;
 use crate::resources::tenant::Tenant;
+use crate::sync::lock::Mutex;
 use crate::sync::statistic::{AtomicU64, Ordering};
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What is said of it when it is asked for, and where.

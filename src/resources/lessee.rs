@@ -7,9 +7,10 @@
 //! lives: whoever gets its place next has another tag.
 
 use crate::primitive::slots::Slots;
+use crate::sync::LazyLock;
 use crate::sync::statistic::{AtomicU64, Ordering};
+use crate::sync::thread_local;
 use std::cell::Cell;
-use std::sync::LazyLock;
 
 /// A lessee: its tag in the upper half, its place and 1 in the lower one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Why a lease isn't granted.
 
 use crate::policy::amounts::Resource;
+use crate::resources::rejected::FORKED;
 use std::error::Error;
 use std::fmt;
 
@@ -33,6 +34,8 @@ pub enum Refusal {
     Stranger,
     /// The pool has been shut down.
     ShutDown,
+    /// The process is a fork of the one that built the pool, and has none of its threads.
+    Forked,
 }
 
 impl fmt::Display for Refusal {
@@ -62,6 +65,7 @@ impl fmt::Display for Refusal {
             }
             Self::Nothing => f.write_str("a request for nothing; name some resource"),
             Self::ShutDown => f.write_str("the thread pool has been shut down and takes no more tasks"),
+            Self::Forked => f.write_str(FORKED),
             Self::Stranger => {
                 f.write_str("the tenant belongs to another pool; make one by ThreadPool::tenant of this one")
             }

@@ -22,12 +22,18 @@ pub enum Rejection {
     Saturated,
     /// The task would have to wait for too long: see [`AdmissionPolicy::Adaptive`](crate::AdmissionPolicy::Adaptive).
     Shed,
+    /// The process is a fork of the one that built the pool, and has none of its threads.
+    Forked,
 }
+
+pub(super) const FORKED: &str = "the thread pool is the parent process's: a fork has a copy of it, and none of its threads; build a \
+    pool in the child, or fork before there is one";
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ShutDown => "the thread pool has been shut down and takes no more tasks",
+            Self::Forked => FORKED,
             Self::Saturated => {
                 "as many tasks wait as the thread pool's max_queued says; try again later, wait for room by spawn or \
                  spawn_async, or raise it"
@@ -41,12 +47,14 @@ impl fmt::Display for Rejection {
 }
 
 impl<F> Rejected<F> {
-    pub(crate) fn shut_down(task: F) -> Self {
-        Self { task, reason: Rejection::ShutDown }
-    }
-
     pub(crate) fn map<G>(self, f: impl FnOnce(F) -> G) -> Rejected<G> {
         Rejected { task: f(self.task), reason: self.reason }
+    }
+}
+
+impl From<Rejection> for Rejected<()> {
+    fn from(reason: Rejection) -> Self {
+        Self { task: (), reason }
     }
 }
 

@@ -2,8 +2,9 @@
 //! lock will do.
 
 use crate::policy::fairness::Turn;
+use crate::sync::lock::{Condvar, Mutex, MutexGuard};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 

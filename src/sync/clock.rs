@@ -12,7 +12,14 @@
 //!
 //! This file is `unsafe` for the instruction that reads the counter.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+/// Of the system's clock. Under shuttle of another one, as all that a pool does must come of a seed.
+#[cfg(not(shuttle))]
+pub use std::time::Instant;
+
+#[cfg(shuttle)]
+pub use super::coroutine::Instant;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -58,7 +65,7 @@ impl Clock {
     }
 }
 
-#[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri), not(loom)))]
+#[cfg(all(target_arch = "x86_64", target_os = "linux", not(any(loom, miri, shuttle))))]
 mod counter {
     use std::fs;
     use std::sync::OnceLock;
@@ -77,7 +84,7 @@ mod counter {
     }
 }
 
-#[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(miri), not(loom))))]
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(any(loom, miri, shuttle)))))]
 mod counter {
     pub fn has_counter() -> bool {
         false

@@ -3,8 +3,8 @@
 //! A side that runs often uses [`light_fence`], its rare partner [`heavy_fence`]:
 //! where the kernel offers `membarrier(PRIVATE_EXPEDITED)`, the heavy side makes
 //! every other running thread of the process pass a full fence, so the light side
-//! needs only keep the compiler from reordering. Elsewhere, and under loom and Miri,
-//! both are full fences.
+//! needs only keep the compiler from reordering. Elsewhere, and under loom, shuttle
+//! and Miri, both are full fences.
 //!
 //! Accesses around a fence are `Relaxed`: SeqCst loads and stores without a fence
 //! would do the same on hardware, but loom can't follow them and reports false alarms.
@@ -74,21 +74,28 @@ pub use kernel::asymmetric;
 /// some seccomp filters) and registers the process for it.
 pub use kernel::prepare;
 
-#[cfg(not(all(target_os = "linux", not(any(loom, miri, filch_no_membarrier)))))]
+/// For the child of a fork, in case its registration isn't its parent's.
+#[cfg(all(target_os = "linux", not(any(loom, miri, shuttle))))]
+pub use kernel::renew;
+
+#[cfg(not(all(target_os = "linux", not(any(loom, miri, shuttle, filch_no_membarrier)))))]
 mod kernel {
     pub use super::full_fence as heavy_fence;
     pub use super::full_fence as lane_fence;
 
-    /// Two full fences are as symmetric as can be, but models and Miri must see the
-    /// lane at work.
+    /// Two full fences are as symmetric as can be, but models, shuttle and Miri must
+    /// see the lane at work.
     pub fn asymmetric() -> bool {
-        cfg!(any(loom, miri))
+        cfg!(any(loom, miri, shuttle))
     }
 
     pub fn prepare() {}
+
+    #[cfg(all(target_os = "linux", not(any(loom, miri, shuttle))))]
+    pub fn renew() {}
 }
 
-#[cfg(all(target_os = "linux", not(any(loom, miri, filch_no_membarrier))))]
+#[cfg(all(target_os = "linux", not(any(loom, miri, shuttle, filch_no_membarrier))))]
 mod kernel {
     use crate::sync::global::{AtomicUsize, Ordering};
 
@@ -135,6 +142,12 @@ mod kernel {
             // never changes its kind while threads use it.
             let _ =
                 MEMBARRIER.compare_exchange(UNKNOWN, found, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    pub fn renew() {
+        if asymmetric() {
+            membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
         }
     }
 

@@ -1,11 +1,15 @@
 //! A word that a thread can sleep on: Linux's futex, where its times have 64 bits, else a mutex
-//! and a condition variable with the same meaning (which is also what loom runs).
+//! and a condition variable with the same meaning (which is also what loom and shuttle run).
 //!
 //! This file is `unsafe` for the system calls alone.
 
 pub use kernel::Futex;
 
-#[cfg(all(target_os = "linux", target_pointer_width = "64", not(any(loom, filch_no_futex))))]
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    not(any(loom, shuttle, filch_no_futex))
+))]
 mod kernel {
     use crate::sync::AtomicU32;
     use std::ptr;
@@ -59,13 +63,17 @@ mod kernel {
     }
 }
 
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64", not(any(loom, filch_no_futex)))))]
+#[cfg(not(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    not(any(loom, shuttle, filch_no_futex))
+)))]
 mod kernel {
-    use crate::sync::{AtomicU32, Ordering};
-    #[cfg(loom)]
-    use loom::sync::{Condvar, Mutex};
     #[cfg(not(loom))]
-    use std::sync::{Condvar, Mutex};
+    use crate::sync::lock::Condvar;
+    use crate::sync::{AtomicU32, Mutex, Ordering, park_timeout};
+    #[cfg(loom)]
+    use loom::sync::Condvar;
     use std::time::Duration;
 
     #[derive(Debug)]
@@ -87,7 +95,13 @@ mod kernel {
                     guard = self.changed.wait(guard).unwrap();
                     continue;
                 };
-                // An early return, perhaps.
+                // Early returns, perhaps.
+                if cfg!(shuttle) {
+                    // Its condition variables know no time.
+                    drop(guard);
+                    park_timeout(timeout);
+                    return;
+                }
                 let _ = self.changed.wait_timeout(guard, timeout).unwrap();
                 return;
             }

@@ -166,7 +166,7 @@ impl Balance {
 }
 
 /// Whether the process's memory goes through a [`CountingAlloc`] that counts: found by a trial.
-fn is_installed() -> bool {
+pub fn is_installed() -> bool {
     static INSTALLED: OnceLock<bool> = OnceLock::new();
     *INSTALLED.get_or_init(|| {
         let trial = Balance::default();

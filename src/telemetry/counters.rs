@@ -100,7 +100,8 @@ counters! {
     }
     here {
         /// Tasks run to their end: spawned ones, those of scopes, broadcast parts, and calls
-        /// such as `install` from outside.
+        /// such as `install` from outside. Now and then a job that does nothing, by which a deque is made
+        /// smaller when memory is short.
         tasks,
         /// Tasks that failed: by a panic, those of scopes and those with a handle included, or of
         /// `try_spawn_handle` by an error. Not calls such as `install`, nor

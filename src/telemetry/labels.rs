@@ -72,12 +72,15 @@ impl Labels {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{Class, LABELS, Labels, OTHERS};
+    use std::sync::LazyLock;
+
+    static NAMES: LazyLock<Vec<String>> =
+        LazyLock::new(|| (0..LABELS + 2).map(|i| format!("label {i}")).collect());
 
     #[test]
     fn a_label_has_one_class_and_those_too_many_share_one() {
         let labels = Labels::new();
-        let names: Vec<&'static str> =
-            (0..LABELS + 2).map(|i| &*format!("label {i}").leak()).collect();
+        let names: Vec<&'static str> = NAMES.iter().map(|name| &**name).collect();
         for _ in 0..2 {
             let classes: Vec<_> = names.iter().map(|name| labels.class(name)).collect();
             for (i, class) in classes.iter().enumerate() {

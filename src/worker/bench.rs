@@ -59,17 +59,17 @@ impl Local {
         }
     }
 
-    /// For one that has no seat any more, and whose work is in good hands.
+    /// For one that has no seat any more, and whose work is in good hands. Returns whether it is to end.
     fn sleep_on_the_bench(&self) -> bool {
         let shared = &self.shared;
         span::benched(self.index);
         shared.whereabouts.sleeps(self.index);
-        shared.unstaff();
         debug_assert!(self.credits.are_none());
         // Whoever addressed something to it before it left its seat counted on its looking.
         if !self.remote().inbox.is_empty() {
             shared.summon(self.index);
         }
+        shared.unstaff();
         let mut place = self.place();
         while place == Place::Benched && !shared.is_over() {
             self.tidy_if_asked();
@@ -79,11 +79,12 @@ impl Local {
         }
         self.remote().presence.back();
         shared.whereabouts.here(self.index);
-        // Or the pool has ended.
-        if place == Place::Seated {
+        let seated = place == Place::Seated;
+        if seated {
             span::seated(self.index);
         }
-        place == Place::Dismissed
+        // Dismissed; or the pool has ended, and it lies on the bench still.
+        !seated
     }
 
     fn place(&self) -> Place {

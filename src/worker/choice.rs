@@ -118,12 +118,12 @@ impl Local {
             let mut candidates = [Candidate::new(0); FEW];
             let mut among = 0;
             let workers = shared.regulars.len() + shared.spares().count();
-            let mut add = |index: usize| {
-                let new = candidates[..among].iter().all(|known| known.worker != index);
-                if index != self.index
-                    && new
-                    && let Some(worker) = shared.workers().nth(index)
-                {
+            // A spare may be there before one of a lower index, so where it stands among them isn't its index; and
+            // more may have come since they were counted.
+            let mut add = |at: usize| {
+                let Some(worker) = shared.workers().nth(at) else { return };
+                let known = || candidates[..among].iter().any(|known| known.worker == worker.index);
+                if among < FEW && worker.index != self.index && !known() {
                     candidates[among] = loaded(table, worker);
                     among += 1;
                 }

@@ -30,7 +30,7 @@ impl Remote {
 
     /// What it has done.
     pub fn counted(&self) -> Counters {
-        let mut counters = Counters { joins: self.lane.pushes(), ..Counters::default() };
+        let mut counters = Counters { joins: self.lane.joins(), ..Counters::default() };
         counters.add(&self.counters);
         counters
     }
@@ -74,7 +74,7 @@ impl Shared {
         let mut sum = Counters::default();
         for worker in self.workers() {
             sum.add(&worker.counters);
-            sum.joins += worker.lane.pushes();
+            sum.joins += worker.lane.joins();
         }
         sum.add(&self.common);
         sum

@@ -2,6 +2,7 @@
 //!
 //! This file is `unsafe` for the worker that such a thread leaves behind.
 
+use crate::sync::thread_local;
 use crate::telemetry::activity::Status;
 use crate::worker::local::{Local, Origin};
 use crate::worker::shared::Job;

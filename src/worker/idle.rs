@@ -6,7 +6,7 @@ use crate::policy::ladder::{Ladder, Step};
 use crate::primitive::loan::Loan;
 use crate::queue::lane::Pulled;
 use crate::sync::fence::{full_fence, heavy_fence};
-use crate::sync::{Ordering, yield_now};
+use crate::sync::yield_now;
 use crate::telemetry::activity::Status;
 use crate::worker::local::Local;
 use crate::worker::presence::Due;
@@ -178,7 +178,7 @@ impl Local {
                     yield_now();
                     Rest::Cancelled
                 }
-                Pulled::Nothing if self.end_if_last() => Rest::Cancelled,
+                Pulled::Nothing if shared.end_if_last() => Rest::Cancelled,
                 Pulled::Nothing => {
                     self.counters().parks.bump();
                     debug_assert!(self.credits.are_none());
@@ -194,24 +194,5 @@ impl Local {
         shared.idle.wake_up(self.index);
         shared.whereabouts.here(self.index);
         rest
-    }
-
-    /// Ends the pool if it is shutting down, nobody can submit any more, every worker
-    /// sleeps and no work is left. The last worker to fall asleep finds this to be so.
-    fn end_if_last(&self) -> bool {
-        let shared = &self.shared;
-        let nothing_left = || {
-            heavy_fence();
-            !shared.has_visible()
-                && !shared.has_hidden()
-                && shared.workers().all(|worker| worker.inbox.is_empty())
-        };
-        // The number of workers last: it may have changed before the gate was closed.
-        let ended = shared.gate.is_sealed()
-            && shared.idle.end(shared.staffed.load(Ordering::Relaxed), nothing_left);
-        if ended {
-            shared.wake_all();
-        }
-        ended
     }
 }

@@ -13,6 +13,7 @@ use crate::queue::deque::Deque;
 use crate::queue::lane::Lane;
 use crate::sync::stack::Stack;
 use crate::sync::statistic;
+use crate::sync::thread_local;
 use crate::telemetry::activity::Status;
 use crate::telemetry::allocator::Balance;
 use crate::telemetry::counters::WorkerCounters;

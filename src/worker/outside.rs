@@ -3,10 +3,12 @@
 use crate::policy::patience::{LONGEST, Patience};
 use crate::primitive::latch::Latch;
 use crate::primitive::parker::Parker;
-use crate::sync::spin_loop;
+use crate::sync::clock::Instant;
+use crate::sync::{spin_loop, thread_local};
+use crate::worker::shared::Shared;
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 thread_local! {
     /// What a thread outside every pool sleeps on.
@@ -15,11 +17,12 @@ thread_local! {
     static PATIENCE: Cell<Patience> = const { Cell::new(Patience::new()) };
 }
 
-/// Waits on a thread that is no worker.
-pub fn wait_outside(latch: &Latch) {
+/// Waits for the pool, on a thread that is none of its workers.
+pub fn wait_outside(pool: &Shared, latch: &Latch) {
     // A thread that waits while its thread-locals are being destroyed gets a new one.
     let parker = OUTSIDE.try_with(Arc::clone).unwrap_or_default();
     while !latch.is_set() {
+        pool.expect_threads();
         if latch.register(Arc::clone(&parker)) {
             parker.park();
         }

@@ -4,8 +4,8 @@
 //! Model: loom-tests/tests/wake.rs.
 
 use crate::primitive::seats::Spare;
-use crate::sync::Ordering;
 use crate::sync::fence::heavy_fence;
+use crate::sync::{Ordering, statistic};
 use crate::worker::blocked::concerns_guests;
 use crate::worker::presence::Due;
 use crate::worker::shared::{Post, Shared};
@@ -101,6 +101,11 @@ impl Shared {
     }
 
     pub(super) fn hire(&self, post: Post) -> bool {
-        self.hire.get().is_some_and(|hire| hire(post).is_ok())
+        let Some(hire) = self.hire.get().filter(|_| !self.is_inherited()) else { return false };
+        let hired = hire(post).is_ok();
+        if !hired {
+            self.unhired.store(1, statistic::Ordering::Relaxed);
+        }
+        hired
     }
 }

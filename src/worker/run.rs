@@ -33,6 +33,7 @@ impl Local {
     /// lent and who goes to the bench first if there are too many.
     #[cold]
     fn settle(&self) -> Option<Job> {
+        self.shared.expect_threads();
         self.shared.resume(self.index);
         // Who counts as searching must not sleep as if busy.
         let busy = !self.still_searching.get();

@@ -13,6 +13,8 @@ use crate::queue::misfits::Misfits;
 use crate::resources::admission::Admission;
 use crate::resources::purse::Purse;
 use crate::sync::clock::Clock;
+use crate::sync::fork;
+use crate::sync::lock::{Mutex, MutexGuard};
 use crate::sync::{AtomicBool, AtomicUsize, Ordering, Thread};
 use crate::sync::{global, statistic};
 use crate::telemetry::counters::WorkerCounters;
@@ -28,7 +30,7 @@ use crate::worker::watch::Watch;
 use crate::worker::whereabouts::Whereabouts;
 use crossbeam_utils::CachePadded;
 use std::io;
-use std::sync::{Arc, Mutex as StdMutex, MutexGuard as StdMutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 /// Something to run.
 #[derive(Clone, Copy)]
@@ -86,7 +88,7 @@ pub struct Shared {
     pub(super) opened: AtomicUsize,
     pub seats: Seats,
     /// Held while the number of seats changes.
-    elasticity: StdMutex<Elasticity>,
+    elasticity: Mutex<Elasticity>,
     /// Why the seats aren't more: a [`Strain`](crate::telemetry::strain::Strain), or 0.
     pub(super) strain: statistic::AtomicU64,
     /// The worker that is a guest's, if there is one.
@@ -94,6 +96,8 @@ pub struct Shared {
     pub watch: Watch,
     /// How a spare, or the watch, gets a thread. Not set in a pool that can have neither.
     pub hire: OnceLock<Box<Hire>>,
+    /// Whether it gave none, lately.
+    pub(super) unhired: statistic::AtomicU32,
     pub wait_policy: WaitPolicy,
     pub victims: Victims,
     /// Detached tasks from outside.
@@ -142,6 +146,8 @@ pub struct Shared {
     /// The thread that takes readings, if there is one: to be woken at the end.
     pub governor: OnceLock<Thread>,
     pub id: usize,
+    /// How often the process had been forked by then.
+    pub born: usize,
 }
 
 impl Shared {
@@ -166,11 +172,12 @@ impl Shared {
             spares: (deques.len()..max).map(|_| OnceLock::new()).collect(),
             opened: AtomicUsize::new(0),
             seats,
-            elasticity: StdMutex::new(Elasticity::none(deques.len())),
+            elasticity: Mutex::new(Elasticity::none(deques.len())),
             strain: statistic::AtomicU64::new(0),
             guest: OnceLock::new(),
             watch,
             hire: OnceLock::new(),
+            unhired: statistic::AtomicU32::new(0),
             wait_policy,
             victims: Victims::new(victims),
             injected: Injector::new(),
@@ -198,12 +205,13 @@ impl Shared {
             admission: OnceLock::new(),
             governor: OnceLock::new(),
             id: NEXT_ID.fetch_add(1, global::Ordering::Relaxed),
+            born: fork::count(),
         }
     }
 }
 
 impl Shared {
-    pub fn elasticity(&self) -> StdMutexGuard<'_, Elasticity> {
+    pub fn elasticity(&self) -> MutexGuard<'_, Elasticity> {
         // No invariant spans it.
         self.elasticity.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -90,7 +90,7 @@ impl Shared {
         if self.worker(worker).presence.is_lent() {
             // Either it sees that, or we see it sleep: its own fence is in `sleep`.
             full_fence();
-            if self.idle.is_asleep(worker) && self.idle.wake_up(worker) {
+            if let Some(worker) = self.idle.wake_one_of(|member| member == worker) {
                 self.unpark(worker);
             }
         }

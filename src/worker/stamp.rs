@@ -2,6 +2,7 @@
 
 use crate::sync::clock::Clock;
 use crate::sync::statistic::{AtomicU64, Ordering};
+use crate::sync::thread_local;
 use crate::telemetry::labels::Class;
 use crate::worker::span::TaskSpan;
 use std::cell::Cell;

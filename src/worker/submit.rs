@@ -1,5 +1,6 @@
 //! How work comes in from threads that are none of the pool's own, until it shuts down.
 
+use crate::resources::rejected::Rejection;
 use crate::sync::Ordering;
 use crate::worker::blocked::Blocked;
 use crate::worker::local::Local;
@@ -27,13 +28,13 @@ impl Drop for Pending {
 }
 
 impl Shared {
-    /// Keeps the pool from ending, shut down or not, until what is returned is dropped; none if it takes no more work.
-    pub fn pend(self: &Arc<Self>) -> Option<Pending> {
+    /// Keeps the pool from ending, shut down or not, until what is returned is dropped.
+    pub fn pend(self: &Arc<Self>) -> Result<Pending, Rejection> {
         // Awake, or inside the gate: so the pool hasn't ended, and sees one more that doesn't sleep.
         let awake = Local::current_in(self).is_some_and(Local::returns);
         let _entered = if awake { None } else { Some(self.enter()?) };
         self.staffed.fetch_add(1, Ordering::Relaxed);
-        Some(Pending(Arc::clone(self)))
+        Ok(Pending(Arc::clone(self)))
     }
 
     /// Queues a call from outside: someone waits for it.
@@ -42,16 +43,18 @@ impl Shared {
         self.notify_from_outside(|_, why| matches!(why, Blocked::Call | Blocked::Guest));
     }
 
-    /// Queues work from a thread that isn't one of the pool's own, unless the pool is
-    /// shutting down. Returns what `push` does.
-    pub fn submit<R>(&self, push: impl FnOnce() -> R) -> Option<R> {
+    /// Queues work from a thread that isn't one of the pool's own, if it takes any. Returns what `push` does.
+    pub fn submit<R>(&self, push: impl FnOnce() -> R) -> Result<R, Rejection> {
         let _entered = self.enter()?;
-        Some(push())
+        Ok(push())
     }
 
-    /// Keeps the pool from ending until work is queued, unless it is shutting down.
-    pub fn enter(&self) -> Option<Entered<'_>> {
-        self.gate.enter().then(|| Entered(self))
+    /// Keeps the pool from ending until work is queued, unless it is shutting down, or is a parent's.
+    pub fn enter(&self) -> Result<Entered<'_>, Rejection> {
+        if self.is_inherited() {
+            return Err(Rejection::Forked);
+        }
+        if self.gate.enter() { Ok(Entered(self)) } else { Err(Rejection::ShutDown) }
     }
 
     /// Takes no more work from outside; the pool ends when what it has is done.

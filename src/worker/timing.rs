@@ -137,6 +137,7 @@ impl Local {
 
     /// Sleeps until it is woken, or for so long.
     pub fn park(&self, timeout: Option<Duration>) {
+        self.shared.expect_threads();
         let Remote { parker, woken_at, latencies, .. } = self.remote();
         woken_at.forget();
         let woken = match timeout {

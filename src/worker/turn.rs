@@ -2,8 +2,8 @@
 //! that tasks which keep spawning tasks can't keep others out, nor others them.
 
 use crate::policy::turn;
+use crate::sync::clock::Instant;
 use std::cell::Cell;
-use std::time::Instant;
 
 pub struct Turn {
     outsiders: Cell<bool>,

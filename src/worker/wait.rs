@@ -25,16 +25,18 @@ use crate::policy::wait::WaitPolicy;
 use crate::primitive::count_latch::CountLatch;
 use crate::primitive::latch::Latch;
 use crate::queue::lane::Pulled;
+use crate::sync::clock::Instant;
 use crate::sync::fence::heavy_fence;
 use crate::sync::yield_now;
 use crate::telemetry::activity::Status;
 use crate::worker::blocked::Blocked;
 use crate::worker::help::{Found, Look};
 use crate::worker::local::Local;
-use crate::worker::shared::Job;
+use crate::worker::outside::wait_outside;
+use crate::worker::shared::{Job, Shared};
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long nobody must have run before one who waits runs anything: what it waits for may
 /// come from outside the pool, by itself, and most of what does is there sooner.
@@ -72,7 +74,11 @@ impl Local {
     }
 
     /// Waits for what another pool does.
-    pub fn wait_for_other_pool(&self, latch: &Latch) {
+    pub fn wait_for_other_pool(&self, pool: &Shared, latch: &Latch) {
+        if self.shared.is_inherited() {
+            // The child's own pool has threads, and ours has none whose work this could do.
+            return wait_outside(pool, latch);
+        }
         self.wait(latch, |_| Found::foreign(self.shared.calls.steal()), || Blocked::Call);
     }
 
@@ -132,8 +138,8 @@ impl Local {
                         if latch.register(Arc::clone(&self.remote().parker)) {
                             slept = true;
                             let why = if any { Blocked::Any } else { why() };
-                            found = self
-                                .sleep_in_wait(why, &mut stuck_since, || look_around(Look::Last));
+                            let last_look = || look_around(Look::Last);
+                            found = self.sleep_in_wait(latch, why, &mut stuck_since, last_look);
                             if latch.is_set() {
                                 self.shared.seats.hope();
                             }
@@ -164,6 +170,7 @@ impl Local {
     /// Leaves its seat and sleeps until woken, unless a last look finds something to do.
     fn sleep_in_wait(
         &self,
+        latch: &Latch,
         why: Blocked,
         stuck_since: &mut Option<Instant>,
         last_look: impl Fn() -> Found,
@@ -186,7 +193,8 @@ impl Local {
                 // Not a new grace with every nudge: somebody outside may go on pushing.
                 let since = *stuck_since.get_or_insert_with(Instant::now);
                 self.park(Some(GRACE.saturating_sub(since.elapsed())));
-                if since.elapsed() >= GRACE && shared.is_stuck() {
+                // Not if it was woken as all is done, and has waited for a CPU since.
+                if since.elapsed() >= GRACE && shared.is_stuck() && !latch.is_set() {
                     found = self.last_resort();
                     if let Found::Nothing = found {
                         *stuck_since = None;

@@ -1,4 +1,4 @@
-//! Who is woken when there is work, or the pool comes to its end.
+//! Who is woken when there is work.
 //!
 //! In this order: an idle worker, unless somebody searches; a worker that waits and is
 //! concerned, since it has a thread; a spare, if a worker has left its seat; and if nobody
@@ -184,14 +184,14 @@ impl Shared {
 
     /// All are busy, and there is work: perhaps some of them only seem to be.
     #[cold]
-    fn arm_watch(&self) {
-        if !self.watch.arm() {
+    pub(super) fn arm_watch(&self) {
+        if self.watch.is_refused(|| self.clock.elapsed()) || !self.watch.arm() {
             return;
         }
         self.seats.exceptions.fetch_sub(1, Ordering::Relaxed);
-        if !self.watch.wake() {
-            // Without a thread it stays armed, and nobody tries again.
-            self.hire(Post::Watch);
+        if !self.watch.wake() && !self.hire(Post::Watch) {
+            self.seats.exceptions.fetch_add(1, Ordering::Relaxed);
+            self.watch.refuse(self.clock.elapsed());
         }
     }
 
@@ -234,43 +234,5 @@ impl Shared {
     pub fn unblock(&self, worker: usize) {
         self.worker(worker).blocked.store(Blocked::No.into_word(), Ordering::Relaxed);
         self.whereabouts.here(worker);
-    }
-
-    /// One worker less that must sleep before the pool ends.
-    pub fn unstaff(&self) {
-        self.staffed.fetch_sub(1, Ordering::Relaxed);
-        // A sleeper that misses this change has fenced before us. Then either we see the
-        // gate sealed, or whoever seals it fences after us, and so sees that sleeper. Not a
-        // light_fence: the watch comes here, too, which is no worker.
-        full_fence();
-        if self.gate.is_sealed() {
-            self.wake_for_the_end();
-        }
-    }
-
-    /// Wakes some worker, so that it looks whether the pool has come to its end. If none
-    /// sleeps yet, the last to fall asleep looks anyway.
-    pub fn wake_for_the_end(&self) {
-        full_fence();
-        if let Some(worker) = self.idle.wake_one() {
-            self.unpark(worker);
-        } else if self.is_over() {
-            self.wake_all();
-        }
-    }
-
-    /// Whether the pool has come to its end: a worker has found that to be so, or there is none left,
-    /// as when all were guests.
-    pub fn is_over(&self) -> bool {
-        let nobody = || self.gate.is_sealed() && self.staffed.load(Ordering::Relaxed) == 0;
-        self.idle.has_ended() || nobody()
-    }
-
-    /// Wakes every thread there is, at the end.
-    pub fn wake_all(&self) {
-        self.roster().for_each(|(worker, _)| self.unpark(worker));
-        self.watch.wake();
-        // Set before the pool could end: when it was built.
-        self.governor.get().inspect(|governor| governor.unpark());
     }
 }

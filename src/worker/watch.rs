@@ -13,7 +13,7 @@
 //! | 2. light_fence                   | 2. heavy_fence                                |
 //! | 3. not armed: arm, wake it       | 3. work waits: armed again; else park         |
 
-use crate::sync::{AtomicBool, Ordering, Thread, current_thread};
+use crate::sync::{AtomicBool, Ordering, Thread, current_thread, statistic};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -25,11 +25,21 @@ pub struct Watch {
     armed: AtomicBool,
     /// Set by the watch itself, first of all: before that, it has not been off duty.
     thread: OnceLock<Thread>,
+    /// When it is to be tried again to have a thread for it, in milliseconds, if none could be had.
+    again: statistic::AtomicU64,
 }
+
+/// Every push that finds all workers busy would try, and a try costs as much as a hundred of them.
+const BREATH: Duration = Duration::from_secs(1);
 
 impl Watch {
     pub fn new(after: Option<Duration>) -> Self {
-        Self { after, armed: AtomicBool::new(after.is_none()), thread: OnceLock::new() }
+        Self {
+            after,
+            armed: AtomicBool::new(after.is_none()),
+            thread: OnceLock::new(),
+            again: statistic::AtomicU64::new(0),
+        }
     }
 
     #[inline]
@@ -40,6 +50,24 @@ impl Watch {
     /// Puts the watch on duty; it is then to be woken. Returns false if it was already.
     pub fn arm(&self) -> bool {
         !self.armed.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether it is no use to arm it, as there was no thread for it a moment ago.
+    pub fn is_refused(&self, now: impl FnOnce() -> Duration) -> bool {
+        let again = self.again.load(statistic::Ordering::Relaxed);
+        again > 0 && now().as_millis() < again.into()
+    }
+
+    /// It can't have a thread now.
+    pub fn refuse(&self, now: Duration) {
+        let again = now.saturating_add(BREATH).as_millis() as u64;
+        self.again.store(again, statistic::Ordering::Relaxed);
+        self.disarm();
+    }
+
+    /// It may be tried at once.
+    pub fn pardon(&self) {
+        self.again.store(0, statistic::Ordering::Relaxed);
     }
 
     /// For the watch itself: this thread is to be woken.
