@@ -3,29 +3,21 @@
 
 mod common;
 
-use common::{Dog, wait_until};
+use common::{ControlGroup, Dog, PERIOD, child_with_group, in_child, wait_until};
 use filch::ThreadPoolBuilder;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::{env, fs, io};
-
-/// Tells a process of this test that it is a child, and which group to join.
-const GROUP: &str = "FILCH_TEST_CGROUP";
-const PERIOD: usize = 100_000;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs, io};
 
 #[test]
 fn a_pool_takes_its_size_from_a_real_quota_and_floats_under_a_fractional_one() {
-    if let Some(group) = env::var_os(GROUP) {
-        return report_from_inside(Path::new(&group));
-    }
     if cfg!(filch_no_affinity) {
         println!("SKIPPED: without a mask, the standard library's rounded figure is the limit");
         return;
     }
+    let Some(seen) = run_in(None) else { return };
     let cpus = mask_size();
-    if run_in(Path::new("")).workers != cpus {
+    if seen.workers != cpus {
         println!("SKIPPED: the test runs under a CPU quota already");
         return;
     }
@@ -37,16 +29,16 @@ fn a_pool_takes_its_size_from_a_real_quota_and_floats_under_a_fractional_one() {
         ("all CPUs but a half", Some(cpus * PERIOD - PERIOD / 2), cpus, true),
     ];
     for (name, quota, workers, fractional) in quotas {
-        let group = match Group::new(quota) {
-            Ok(group) => group,
+        let (outer, inner) = match groups(quota) {
+            Ok(groups) => groups,
             Err(error) => {
                 println!("SKIPPED: no control group with a CPU quota can be made: {error}");
                 return;
             }
         };
-        for place in [&group.outer, &group.inner] {
-            let seen = run_in(place);
-            assert_eq!(seen.workers, workers, "{name}, in {}", place.display());
+        for (place, group) in [("the group", &outer), ("one below", &inner)] {
+            let seen = run_in(Some(group)).unwrap();
+            assert_eq!(seen.workers, workers, "{name}, in {place}");
             let pinned = !fractional;
             assert_eq!(seen.pinned, if pinned { workers } else { 0 }, "{name}");
             if fractional {
@@ -59,21 +51,15 @@ fn a_pool_takes_its_size_from_a_real_quota_and_floats_under_a_fractional_one() {
 /// While it runs.
 #[test]
 fn a_pool_follows_a_quota_that_changes() {
-    if let Some(group) = env::var_os(GROUP) {
-        return change_from_inside(Path::new(&group));
-    }
     if cfg!(filch_no_affinity) || mask_size() < 2 {
         println!("SKIPPED: needs two CPUs");
         return;
     }
-    match Group::new(None) {
-        Ok(group) => _ = run_test_in(&group.outer, "a_pool_follows_a_quota_that_changes"),
-        Err(error) => println!("SKIPPED: no control group with a CPU quota can be made: {error}"),
-    }
+    child_with_group("a_pool_follows_a_quota_that_changes", "cpu", change_from_inside);
 }
 
-fn change_from_inside(group: &Path) {
-    join_group(group);
+fn change_from_inside(group: &ControlGroup) {
+    group.join();
     let dog = Dog::alone();
     let pool = ThreadPoolBuilder::new().min_threads(1).build().unwrap();
     let (cpus, over) = (pool.current_num_threads(), Arc::new(AtomicBool::new(false)));
@@ -89,7 +75,7 @@ fn change_from_inside(group: &Path) {
         })
         .collect();
     for (quota, seats) in [(PERIOD, 1), (cpus * PERIOD, cpus), (PERIOD, 1)] {
-        set_quota(group, Some(quota)).unwrap();
+        group.set_quota(Some(quota)).unwrap();
         dog.say(format!("{seats} seats, {}", pool.snapshot()));
         wait_until(|| pool.snapshot().pool.seats == seats);
     }
@@ -97,7 +83,7 @@ fn change_from_inside(group: &Path) {
     tasks.into_iter().for_each(|task| task.join().unwrap());
     wait_until(|| pool.num_threads() == 1);
     // Below that there is always one.
-    set_quota(group, Some(PERIOD / 10)).unwrap();
+    group.set_quota(Some(PERIOD / 10)).unwrap();
     assert_eq!(pool.install(|| 6 * 7), 42);
 }
 
@@ -110,37 +96,22 @@ struct Seen {
     floating: usize,
 }
 
-/// What this test prints as a child in that group.
-fn run_test_in(group: &Path, test: &str) -> String {
-    let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", test])
-        .env(GROUP, group)
-        .env_remove("FILCH_NUM_THREADS")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    text
-}
-
-fn run_in(group: &Path) -> Seen {
+/// `None` in the child.
+fn run_in(group: Option<&ControlGroup>) -> Option<Seen> {
     let test = "a_pool_takes_its_size_from_a_real_quota_and_floats_under_a_fractional_one";
-    let text = run_test_in(group, test);
+    let env: Vec<_> = group.map(ControlGroup::env).into_iter().collect();
+    let output = in_child(test, &env, report_from_inside)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     // The test runner's own words may stand before it on the line.
     let (_, numbers) = text.split_once("SEEN ").unwrap();
     let mut numbers = numbers.split_whitespace().map(|number| number.parse().unwrap());
     let mut next = || numbers.next().unwrap();
-    Seen { workers: next(), pinned: next(), floating: next() }
+    Some(Seen { workers: next(), pinned: next(), floating: next() })
 }
 
-fn join_group(group: &Path) {
-    fs::write(group.join("cgroup.procs"), std::process::id().to_string()).unwrap();
-}
-
-fn report_from_inside(group: &Path) {
-    if group.is_absolute() {
-        join_group(group);
-    }
+fn report_from_inside() {
+    ControlGroup::inherited().inspect(ControlGroup::join);
     let pool = ThreadPoolBuilder::new().build().unwrap();
     let whole = allowed_cpus();
     let masks = pool.broadcast(|_| allowed_cpus());
@@ -167,48 +138,10 @@ fn mask_size() -> usize {
     allowed_cpus().split(',').map(size).sum()
 }
 
-/// A group with a quota and one without below it, removed at the end.
-struct Group {
-    outer: PathBuf,
-    inner: PathBuf,
-}
-
-impl Group {
-    fn new(quota: Option<usize>) -> io::Result<Self> {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let v1 = Path::new("/sys/fs/cgroup/cpu");
-        let v2 = Path::new("/sys/fs/cgroup");
-        let top = if v1.is_dir() { v1 } else { v2 };
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let outer = top.join(format!("filch-test-{}-{number}", std::process::id()));
-        fs::create_dir(&outer)?;
-        // From here on, it is removed whatever fails.
-        let group = Self { inner: outer.join("inner"), outer };
-        fs::create_dir(&group.inner)?;
-        if top == v2 {
-            fs::write(top.join("cgroup.subtree_control"), "+cpu")?;
-        }
-        set_quota(&group.outer, quota)?;
-        Ok(group)
-    }
-}
-
-/// Of the group in this directory.
-fn set_quota(group: &Path, quota: Option<usize>) -> io::Result<()> {
-    let quota = quota.map(|quota| quota.to_string());
-    if group.join("cpu.cfs_period_us").exists() {
-        fs::write(group.join("cpu.cfs_period_us"), PERIOD.to_string())?;
-        fs::write(group.join("cpu.cfs_quota_us"), quota.as_deref().unwrap_or("-1"))
-    } else {
-        let quota = quota.as_deref().unwrap_or("max");
-        fs::write(group.join("cpu.max"), format!("{quota} {PERIOD}"))
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        for directory in [&self.inner, &self.outer] {
-            let _ = fs::remove_dir(directory);
-        }
-    }
+/// One with a quota, and one without below it. The one declared last is dropped first.
+fn groups(quota: Option<usize>) -> io::Result<(ControlGroup, ControlGroup)> {
+    let outer = ControlGroup::new("cpu")?;
+    outer.set_quota(quota)?;
+    let inner = outer.below("inner")?;
+    Ok((outer, inner))
 }

@@ -3,19 +3,28 @@
 
 use filch::{ThreadPool, ThreadPoolBuilder};
 use std::any::Any;
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::Deref;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::process::{Command, Output, abort};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Output, abort};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Far above what any test takes, even on one busy core.
-const TOO_LONG: Duration = Duration::from_secs(90);
+fn too_long() -> Duration {
+    patient(Duration::from_secs(90))
+}
+
+/// So many times as long as `FILCH_PATIENCE` says, for tests that a tool makes slow.
+pub fn patient(time: Duration) -> Duration {
+    let times = std::env::var("FILCH_PATIENCE").map_or(1, |times| times.parse().unwrap());
+    time * times
+}
 
 /// Aborts the process if it is not dropped in time: a hang must fail, not block.
 pub struct Dog {
@@ -29,7 +38,7 @@ impl Dog {
         let note = Arc::new(Mutex::new(thread::current().name().unwrap_or("?").to_owned()));
         let said = Arc::clone(&note);
         thread::spawn(move || {
-            if dropped.recv_timeout(TOO_LONG) == Err(RecvTimeoutError::Timeout) {
+            if dropped.recv_timeout(too_long()) == Err(RecvTimeoutError::Timeout) {
                 let counters = pool.upgrade().map(|pool| pool.counters());
                 let note = said.lock().unwrap();
                 // Not eprintln: the test harness would swallow it.
@@ -99,9 +108,9 @@ pub fn asleep(pool: &ThreadPool) -> u64 {
 
 /// Busy, in the eyes of the pool, until the condition holds.
 pub fn wait_until(mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
+    let (start, longest) = (Instant::now(), too_long() / 2);
     while !condition() {
-        assert!(start.elapsed() < TOO_LONG / 2, "waited in vain");
+        assert!(start.elapsed() < longest, "waited in vain");
         thread::yield_now();
     }
 }
@@ -193,6 +202,12 @@ pub fn child_aborts(test: &str, message: &str, body: impl FnOnce()) {
     }
 }
 
+/// Never drops this, and keeps it where a tool that looks for leaks finds it.
+pub fn forget(value: impl Send + 'static) {
+    static KEPT: Mutex<Vec<Box<dyn Any + Send>>> = Mutex::new(Vec::new());
+    KEPT.lock().unwrap().push(Box::new(value));
+}
+
 /// Calls `f` on a thread of its own: a guest stays one until its thread ends.
 pub fn on_new_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     let _dog = Dog::alone();
@@ -219,4 +234,141 @@ pub fn fib(n: u32) -> u64 {
     }
     let (a, b) = filch::join(|| fib(n - 1), || fib(n - 2));
     a + b
+}
+
+/// Some of most verbs, so many times. Each task runs once.
+pub fn mix(pool: &ThreadPool, rounds: usize) {
+    for _ in 0..rounds {
+        mix_for_anybody(pool, 1);
+        assert_eq!(pool.broadcast(|_| ()).len(), pool.current_num_threads());
+    }
+}
+
+/// As [`mix`], but nothing that one worker alone may run, and so must be free for.
+pub fn mix_for_anybody(pool: &ThreadPool, rounds: usize) {
+    let ran = Arc::new(AtomicUsize::new(0));
+    let bump = || {
+        let ran = Arc::clone(&ran);
+        move || _ = ran.fetch_add(1, Ordering::Relaxed)
+    };
+    for round in 0..rounds {
+        assert_eq!(pool.install(|| fib(12)), 144);
+        pool.scope(|scope| {
+            for _ in 0..20 {
+                let bump = bump();
+                scope.spawn(move |_| bump());
+            }
+        });
+        (0..20).for_each(|_| pool.spawn(bump()));
+        let tasks = (0..20).map(|task| {
+            let bump = bump();
+            pool.spawn_handle(move || {
+                bump();
+                task + round
+            })
+        });
+        let tasks: Vec<_> = tasks.collect();
+        let results = tasks.into_iter().map(|task| task.join().unwrap());
+        assert!(results.eq(round..round + 20));
+    }
+    wait_until(|| ran.load(Ordering::Relaxed) == 60 * rounds);
+}
+
+/// How many threads the process has.
+pub fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// A control group of this test's, if one can be made, as by root.
+pub struct ControlGroup {
+    path: PathBuf,
+    ours: bool,
+}
+
+const GROUP: &str = "FILCH_TEST_GROUP";
+/// Of quotas, in microseconds.
+pub const PERIOD: usize = 100_000;
+
+impl ControlGroup {
+    /// One of this controller, in which nobody is.
+    pub fn new(controller: &str) -> io::Result<Self> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let v1 = Path::new("/sys/fs/cgroup").join(controller);
+        let v2 = Path::new("/sys/fs/cgroup");
+        let top = if v1.is_dir() { &v1 } else { v2 };
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let group =
+            Self::in_folder(top, &format!("filch-{controller}-{}-{number}", process::id()))?;
+        if top == v2 && controller != "freezer" {
+            std::fs::write(top.join("cgroup.subtree_control"), format!("+{controller}"))?;
+        }
+        Ok(group)
+    }
+
+    fn in_folder(folder: &Path, name: &str) -> io::Result<Self> {
+        let path = folder.join(name);
+        std::fs::create_dir(&path)?;
+        Ok(Self { path, ours: true })
+    }
+
+    /// One below it, to be dropped first.
+    pub fn below(&self, name: &str) -> io::Result<Self> {
+        Self::in_folder(&self.path, name)
+    }
+
+    /// That which a child was started for.
+    pub fn inherited() -> Option<Self> {
+        let path = std::env::var_os(GROUP)?;
+        Some(Self { path: path.into(), ours: false })
+    }
+
+    /// For a child that is started for it.
+    pub fn env(&self) -> (&str, &str) {
+        (GROUP, self.path.to_str().unwrap())
+    }
+
+    pub fn has(&self, file: &str) -> bool {
+        self.path.join(file).exists()
+    }
+
+    pub fn write(&self, file: &str, text: impl ToString) -> io::Result<()> {
+        std::fs::write(self.path.join(file), text.to_string())
+    }
+
+    /// So much of every [`PERIOD`], or all.
+    pub fn set_quota(&self, quota: Option<usize>) -> io::Result<()> {
+        let quota = |all: &str| quota.map_or(all.to_owned(), |quota| quota.to_string());
+        if self.has("cpu.cfs_period_us") {
+            self.write("cpu.cfs_period_us", PERIOD)?;
+            self.write("cpu.cfs_quota_us", quota("-1"))
+        } else {
+            self.write("cpu.max", format!("{} {PERIOD}", quota("max")))
+        }
+    }
+
+    /// This process, all its threads, is in it from now on.
+    pub fn join(&self) {
+        self.write("cgroup.procs", process::id()).unwrap();
+    }
+}
+
+impl Drop for ControlGroup {
+    fn drop(&mut self) {
+        if self.ours
+            && let Err(error) = std::fs::remove_dir(&self.path)
+        {
+            eprintln!("{} stays: {error}", self.path.display());
+        }
+    }
+}
+
+/// As [`child_succeeds`], with a control group that is there for longer than the child.
+pub fn child_with_group(test: &str, controller: &str, body: impl FnOnce(&ControlGroup)) {
+    if let Some(group) = ControlGroup::inherited() {
+        return child_succeeds(test, &[], || body(&group));
+    }
+    match ControlGroup::new(controller) {
+        Ok(group) => child_succeeds(test, &[group.env()], || ()),
+        Err(error) => println!("SKIPPED: no control group for {controller} can be made: {error}"),
+    }
 }
