@@ -76,6 +76,16 @@ fn as_many_parts_of_a_join_run_at_once_as_there_are_cpus_leased() {
 }
 
 #[test]
+fn joins_are_counted_whether_they_are_offered_or_not() {
+    let pool = eight();
+    for cpu in [1000, 2000] {
+        let before = pool.counters().joins;
+        most(&pool, cpu, |crowd| crowd.split(4));
+        assert_eq!(pool.counters().joins - before, 15);
+    }
+}
+
+#[test]
 fn as_many_tasks_of_a_scope_run_at_once_as_there_are_cpus_leased() {
     let pool = eight();
     assert_eq!(most(&pool, 2_000, |crowd| crowd.spawn(30)), (2, 90));

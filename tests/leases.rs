@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -371,7 +371,7 @@ fn a_lease_that_is_held_for_too_long_is_told_of_and_counts_all_the_same() {
     drop(lease);
     assert!(pool.leases().is_empty() && free(&pool) == 10);
     // One that its thread has forgotten shows.
-    std::mem::forget(pool.acquire(&request).unwrap());
+    forget(pool.acquire(&request).unwrap());
     wait_until(|| pool.leases()[0].overdue() > Duration::ZERO);
     assert_eq!((free(&pool), pool.leases()[0].abandoned), (6, false));
 }
@@ -382,9 +382,9 @@ fn what_a_task_has_forgotten_is_taken_back_when_it_is_overdue_and_once() {
     let pool = Pool::from(with(10));
     let alerts = pool.alert_channel();
     let short = units(4).time_to_live(Duration::from_millis(20));
-    pool.install(|| std::mem::forget(pool.acquire(&short).unwrap()));
+    pool.install(|| forget(pool.acquire(&short).unwrap()));
     thread::scope(|scope| {
-        scope.spawn(|| std::mem::forget(pool.acquire(&short).unwrap()));
+        scope.spawn(|| forget(pool.acquire(&short).unwrap()));
     });
     // One that outlives its task is no other: nobody can tell.
     let mut lease = pool.install(|| pool.acquire(&units(2).time_to_live(Duration::ZERO)).unwrap());
@@ -514,4 +514,24 @@ fn whoever_waits_for_long_is_told_of() {
         .expect("nobody tells of it");
     assert!(alert.message.contains("leases.rs") && alert.message.contains("waited"), "{alert}");
     drop((lease, waits));
+}
+
+#[test]
+fn who_gives_back_is_not_hurt_by_the_waker_of_whom_it_serves() {
+    struct Bomb;
+    impl Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            explode("woken");
+        }
+    }
+    let pool = Pool::from(with(10));
+    let all = pool.acquire(&units(10)).unwrap();
+    let mut waits = pool.acquire_async(&units(6)).unwrap();
+    let bomb = Waker::from(Arc::new(Bomb));
+    assert!(pin!(&mut waits).poll(&mut Context::from_waker(&bomb)).is_pending());
+    let mut next = pool.acquire_async(&units(4)).unwrap();
+    assert!(poll(&mut next).is_none());
+    drop(all);
+    assert_eq!(poll(&mut waits).unwrap().amount(Resource::Memory), 6);
+    assert_eq!(poll(&mut next).unwrap().amount(Resource::Memory), 4);
 }

@@ -55,14 +55,14 @@ fn a_pool_built_in_a_task_works_and_ends() {
     }
 }
 
-/// With one worker each: while a worker waits for the other pool it takes calls from there.
+/// With one worker each and no spares: while a worker waits for the other pool it takes calls from there.
 #[test]
 fn two_pools_may_install_into_each_other() {
     fn ping<'p>(here: &'p ThreadPool, there: &'p ThreadPool, depth: usize) -> usize {
         assert_eq!(here.current_thread_index(), Some(0));
         if depth == 0 { 0 } else { 1 + there.install(|| ping(there, here, depth - 1)) }
     }
-    let (a, b) = (pool(1), pool(1));
+    let [a, b] = [1, 1].map(|workers| Pool::from(builder(workers).max_threads(workers)));
     assert_eq!(a.install(|| ping(&a, &b, 20)), 20);
     thread::scope(|threads| {
         threads.spawn(|| a.install(|| ping(&a, &b, 50)));

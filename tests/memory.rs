@@ -116,7 +116,7 @@ fn threads_that_are_no_workers_count_nowhere() {
     assert_eq!(tens(&pool), [0, 0, 0]);
     drop(data);
     let other = unmonitored(1);
-    other.install(|| black_box(ten()).leak());
+    other.install(|| forget(black_box(ten())));
     assert_eq!(tens(&pool), [0, 0, 0]);
 }
 
@@ -143,7 +143,7 @@ fn readings_have_it_too() {
 }
 
 thread_local! {
-    static LATE: OnDrop<fn()> = const { OnDrop(|| _ = ten().leak()) };
+    static LATE: OnDrop<fn()> = const { OnDrop(|| forget(ten())) };
 }
 
 #[test]

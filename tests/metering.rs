@@ -51,7 +51,7 @@ fn so_many_bytes_a_second_go_through_whoever_sends_them() {
         println!("2 MB by {tasks} tasks in {time:.2?}");
         // Half a second's worth, of which a fifth is there at the beginning.
         assert!(time >= Duration::from_millis(390), "{time:?}");
-        assert!(time < Duration::from_secs(5), "{time:?}");
+        assert!(time < patient(Duration::from_secs(5)), "{time:?}");
     }
 }
 
@@ -64,7 +64,7 @@ fn a_lease_of_both_waits_for_the_slower_and_one_of_neither_for_nothing() {
     let neither = pool.acquire(&Request::new().memory(1)).unwrap();
     let start = Instant::now();
     neither.take(u64::MAX);
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < patient(Duration::from_secs(5)));
 }
 
 #[test]

@@ -169,9 +169,17 @@ fn rest(pool: &ThreadPool, tasks: u64) {
 
 #[test]
 fn every_number_of_a_snapshot_is_published() {
-    let (pool, book) = (pool_that_has_worked(), Book::default());
-    book.publish(&mut MetricsPublisher::new(), &pool);
-    let snapshot = pool.snapshot();
+    let pool = pool_that_has_worked();
+    // A worker that sleeps may wake once more: then again.
+    let (book, snapshot) = loop {
+        let (book, before) = (Book::default(), pool.snapshot());
+        book.publish(&mut MetricsPublisher::new(), &pool);
+        let after = pool.snapshot();
+        let parked = after.workers.iter().all(|worker| worker.status == Status::Parked);
+        if parked && before.pool.counters.values().eq(&after.pool.counters.values()) {
+            break (book, after);
+        }
+    };
     for (at, field) in Counters::FIELDS.iter().enumerate() {
         let of_all = book.value(&format!("filch_{}_total", field.name));
         assert_eq!(of_all, snapshot.pool.counters.values()[at] as f64, "{}", field.name);

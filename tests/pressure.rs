@@ -109,6 +109,17 @@ fn a_hook_that_panics_or_hangs_is_nobody_s_trouble() {
 }
 
 #[test]
+fn a_trim_handler_that_panics_is_counted_and_comes_out_of_a_call() {
+    let machine = Machine::new("trims");
+    machine.in_use(90);
+    let pool = builder(2).monitoring(machine.often()).trim_on_memory_pressure(true);
+    let pool = Pool::from(pool.trim_handler(|| explode("trimmed")));
+    wait_until(|| pool.counters().lost_hooks == 1);
+    assert_eq!(panic_of(|| pool.trim_heap()), "trimmed");
+    mix(&pool, 1);
+}
+
+#[test]
 fn leases_are_granted_of_what_nobody_uses() {
     let machine = Machine::new("leases");
     let pool = Pool::from(builder(1).monitoring(machine.often()));

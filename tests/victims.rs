@@ -180,7 +180,7 @@ fn a_worker_that_leaves_work_to_others_does_so_for_a_moment_only() {
     go.open();
     assert_eq!((busy, ran), (1, 0));
     // It leaves it for a millisecond at most.
-    assert!(time < Duration::from_secs(1), "{time:?}");
+    assert!(time < patient(Duration::from_secs(1)), "{time:?}");
 }
 
 #[test]
@@ -297,5 +297,19 @@ fn of_eight_workers_the_one_with_the_most_to_do_is_relieved_first() {
         let chosen = relieved(policy.clone());
         println!("{policy:?}: {chosen} of {first}, and {in_turn} in turn");
         assert!(cfg!(miri) || 2 * chosen > 3 * in_turn, "{policy:?}: {chosen}, {in_turn}");
+    }
+}
+
+/// Of five workers each looks at all others, and spares that begin at once are there in any order.
+#[test]
+fn a_spare_looks_at_no_more_than_there_are_others() {
+    for _ in 0..300 {
+        let pool = Pool::from(builder(4).max_threads(12).victim_policy(VictimPolicy::LeastLoaded));
+        pool.scope(|scope| {
+            for _ in 0..40 {
+                scope.spawn(|_| filch::blocking(|| thread::sleep(Duration::from_micros(50))));
+            }
+        });
+        assert_eq!(pool.counters().policy_panics, 0);
     }
 }
