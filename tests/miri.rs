@@ -1,8 +1,21 @@
 //! Small pools at full overlap, for Miri (which finds what models of single protocols
 //! can't: aliasing, frees, and races of the real deques), and quick enough to run natively.
 
+#[path = "miri/leases.rs"]
+mod leases;
+#[path = "miri/life.rs"]
+mod life;
+#[path = "miri/limits.rs"]
+mod limits;
+
 use filch::{CountingAlloc, ThreadPool, ThreadPoolBuilder};
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
 /// So that each allocation of a worker's looks for its balance, as long as the thread lives.
 #[global_allocator]
@@ -12,11 +25,50 @@ fn pool(workers: usize) -> ThreadPool {
     ThreadPoolBuilder::new().num_threads(workers).build().unwrap()
 }
 
-struct Guard<'c>(&'c AtomicUsize);
+/// Counts when it is dropped.
+struct Guard<C: Deref<Target = AtomicUsize>>(C);
 
-impl Drop for Guard<'_> {
+impl<C: Deref<Target = AtomicUsize>> Drop for Guard<C> {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How often the closure has been called, or a clone of it.
+fn count_in() -> (Arc<AtomicUsize>, impl Fn() + Clone + Send + Sync + 'static) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    (count, move || _ = counted.fetch_add(1, Ordering::Relaxed))
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    while !condition() {
+        thread::yield_now();
+    }
+}
+
+/// What a future has by now, without a wake when it has more.
+fn poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    match Pin::new(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
     }
 }
 
@@ -40,7 +92,7 @@ fn joins_are_shared_and_taken_back() {
 #[test]
 fn two_callers_share_a_pool() {
     let pool = pool(2);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| assert_eq!(pool.install(|| fib(7)), 13));
         }
@@ -166,17 +218,13 @@ fn a_guest_does_all_the_work_alone() {
 
 #[test]
 fn a_dropped_pool_finishes_its_tasks() {
-    let count: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(0)));
-    let pool = pool(2);
+    let (pool, (ran, count)) = (pool(2), count_in());
     for _ in 0..4 {
-        pool.spawn(move || {
-            filch::spawn(move || {
-                count.fetch_add(1, Ordering::Relaxed);
-            });
-        });
+        let count = count.clone();
+        pool.spawn(move || filch::spawn(count));
     }
     drop(pool);
-    assert_eq!(count.load(Ordering::Relaxed), 4);
+    assert_eq!(ran.load(Ordering::Relaxed), 4);
 }
 
 #[test]
