@@ -13,4 +13,4 @@ const KNOWN: [&str; 4] = [
     include_str!("../../tests/machines/numa-v2.txt"),
 ];
 
-fuzz_target!(|recording: &[u8]| filch::play(recording, &KNOWN));
+fuzz_target!(|recording: &[u8]| filch::fuzzed::play(recording, &KNOWN));
