@@ -1,4 +1,4 @@
-//! Joins, spawns and leases to be counted, not timed: `scripts/instructions` runs this under
+//! Joins, spawns, leases and snapshots to be counted, not timed: `scripts/instructions` runs this under
 //! valgrind with two sizes, and the difference is what one costs.
 
 use filch::{Monitoring, Request, ThreadPoolBuilder};
@@ -42,6 +42,7 @@ fn main() {
             let request = Request::new().memory(1);
             (0..size).for_each(|_| drop(black_box(pool.try_acquire(&request).unwrap())));
         }
-        _ => panic!("join, spawn, scope or lease"),
+        "snapshot" => (0..size).for_each(|_| drop(black_box(pool.snapshot()))),
+        _ => panic!("join, spawn, scope, lease or snapshot"),
     }
 }
