@@ -140,7 +140,7 @@ impl Amounts {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Amounts, Resource};
+    use super::{Amounts, Means, Resource};
 
     #[test]
     fn sums_saturate_and_only_what_there_is_some_of_has_to_fit() {
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(some.plus(some).of(Resource::Io), 2);
         assert_eq!(Amounts::NONE.minus(some), Amounts::NONE);
         assert_eq!((some.mask(), Amounts::NONE.mask()), (0b10010, 0));
-        assert!(Amounts::NONE.is_none() && Amounts::NONE.fits(&Amounts::NONE));
+        assert!(!some.is_none() && Amounts::NONE.is_none() && Amounts::NONE.fits(&Amounts::NONE));
         assert!(some.fits(&some) && !some.fits(&some.minus(Amounts::NONE.with(Resource::Io, 1))));
     }
 
@@ -157,6 +157,19 @@ mod tests {
     fn every_resource_has_a_place_of_its_own() {
         for (place, resource) in Resource::ALL.into_iter().enumerate() {
             assert_eq!(resource as usize, place);
+            assert_eq!(Amounts::new([7, 8, 9, 10, 11]).all()[place], 7 + place as u64);
         }
+        let named = Resource::ALL.map(|resource| format!("{resource} in {}", resource.unit()));
+        assert_eq!(named[0], "CPU in thousandths of a CPU");
+        assert_eq!(named[1..3], ["memory in bytes", "network in bytes a second"]);
+        assert_eq!(named[3..], ["disk in bytes", "disk I/O in bytes a second"]);
+    }
+
+    #[test]
+    fn of_a_share_what_others_use_is_not_free() {
+        let means = Means { total: 100, free: 60 };
+        assert_eq!(means.share(0.5), Means { total: 50, free: 10 });
+        assert_eq!(means.share(0.25), Means { total: 25, free: 0 });
+        assert_eq!(Means::unused(8).share(2.0), Means { total: 16, free: 16 });
     }
 }

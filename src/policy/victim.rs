@@ -209,6 +209,7 @@ fn first_min(candidates: &[Candidate], key: impl Fn(&Candidate) -> f64) -> usize
 #[cfg(test)]
 mod tests {
     use super::{Candidate, ChooseVictim, VictimPolicy};
+    use std::sync::Arc;
 
     fn candidates(known: &[(usize, f64)]) -> Vec<Candidate> {
         let known = known.iter().enumerate();
@@ -226,6 +227,32 @@ mod tests {
         // Whoever has nothing isn't relieved.
         let victims = candidates(&[(0, 0.0), (1, 1.0)]);
         assert_eq!(VictimPolicy::HealthWeighted.steal_from(&victims), 1);
+    }
+
+    /// Says the least that one must.
+    struct Second;
+
+    impl ChooseVictim for Second {
+        fn steal_from(&self, _: &[Candidate]) -> usize {
+            1
+        }
+    }
+
+    #[test]
+    fn a_policy_that_says_no_more_wakes_and_places_and_takes_as_if_all_were_alike() {
+        let policy = VictimPolicy::Custom(Arc::new(Second));
+        let workers = candidates(&[(3, 1.0), (4, 0.1), (1, 0.1), (2, 1.0)]);
+        assert_eq!((policy.steal_from(&workers), policy.place(&workers)), (1, 2));
+        assert!(workers.iter().all(|worker| policy.wake(worker) == 0 && policy.take(worker)));
+    }
+
+    #[test]
+    fn policies_are_told_apart() {
+        let [own, other] = [(); 2].map(|()| VictimPolicy::Custom(Arc::new(Second)));
+        assert!(own == own.clone() && own != other && own != VictimPolicy::RoundRobin);
+        assert!(VictimPolicy::LeastLoaded == VictimPolicy::LeastLoaded);
+        assert!(VictimPolicy::LeastLoaded != VictimPolicy::HealthWeighted);
+        assert!(VictimPolicy::RoundRobin.is_simple() && !own.is_simple());
     }
 
     #[test]

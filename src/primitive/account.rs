@@ -144,6 +144,7 @@ mod tests {
         assert_eq!(account.free(), [5, 5]);
         assert_eq!(account.try_take(&[u64::MAX, 0]), Attempt::Refused);
         assert_eq!(account.try_take(&[0, 0]), Attempt::Taken);
+        assert_eq!(account.try_take(&[0, 9]), Attempt::Refused);
     }
 
     #[test]
@@ -157,6 +158,16 @@ mod tests {
         assert_eq!(account.try_take(&[1]), Attempt::Refused);
         assert!(!account.change(0, 1));
         assert_eq!(account.try_take(&[1]), Attempt::Taken);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_holds_nobody_up() {
+        let account = Account::new([0, 5]);
+        assert!(!account.change(0, -2));
+        assert_eq!(account.try_take(&[0, 1]), Attempt::Taken);
+        account.want(0b10);
+        assert_eq!(account.try_take(&[0, 1]), Attempt::Refused);
+        assert!(account.change(1, 1) && !account.change(1, 0) && account.give(&[0, 1]));
     }
 
     #[test]

@@ -79,3 +79,31 @@ impl CountLatch {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::CountLatch;
+    use std::panic::catch_unwind;
+
+    #[test]
+    fn the_unstarted_are_told_from_the_pending() {
+        let latch = CountLatch::new(3);
+        latch.spawned(2, 4);
+        assert_eq!(latch.unstarted(), 2);
+        latch.started(1);
+        assert_eq!(latch.unstarted(), 1);
+    }
+
+    #[test]
+    fn too_many_are_refused_and_do_not_count() {
+        let most = u32::MAX / 2;
+        for (pending, fits) in [(most, true), (most + 1, false), (most + 5, false)] {
+            let spawned = || {
+                let latch = CountLatch::new(pending as usize);
+                latch.spawned(1, 1);
+                latch.unstarted()
+            };
+            assert_eq!(catch_unwind(spawned).ok(), fits.then_some(1), "{pending} pending");
+        }
+    }
+}

@@ -130,3 +130,70 @@ impl Default for Credits {
         Self::new()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{CountLatch, Credits};
+    use std::cell::Cell;
+    use std::ptr;
+
+    fn credits(latch: &CountLatch, unstarted: u32, pending: u32) -> Credits {
+        latch.spawned(unstarted, pending);
+        let [unstarted, pending] = [unstarted, pending].map(Cell::new);
+        Credits { latch: Cell::new(latch), unstarted, pending }
+    }
+
+    #[test]
+    fn what_is_lacking_is_bought_and_no_more() {
+        for (had, has) in [
+            ((2, 3), (1, 2)),
+            ((1, 2), (0, 1)),
+            ((0, 2), (7, 1)),
+            ((1, 1), (0, 32)),
+            ((1, 0), (0, 31)),
+            ((2, 1), (1, 32)),
+            ((0, 0), (7, 31)),
+        ] {
+            let latch = CountLatch::new(1);
+            let credits = credits(&latch, had.0, had.1);
+            credits.spawned(&latch);
+            assert_eq!((credits.unstarted.get(), credits.pending.get()), has, "from {had:?}");
+            assert_eq!(latch.unstarted(), has.0 + 1);
+        }
+    }
+
+    #[test]
+    fn who_runs_another_scopes_jobs_gives_back_all_it_has() {
+        let [latch, other] = [(); 2].map(|()| CountLatch::new(1));
+        let credits = Credits::new();
+        assert!(credits.are_none() && !credits.are_of_another(&latch));
+        credits.spawned(&latch);
+        assert!(!credits.are_none() && !credits.are_of_another(&latch));
+        assert!(credits.are_of_another(&other));
+        assert_eq!((credits.unstarted_of(&latch), credits.unstarted_of(&other)), (7, 0));
+        credits.spawned(&other);
+        assert_eq!((latch.unstarted(), other.unstarted()), (1, 8));
+        credits.started(&latch);
+        // SAFETY: the job and the body count, and end here.
+        (0..2).for_each(|_| unsafe { credits.done(&latch) });
+        assert!(latch.latch().is_set() && !other.latch().is_set());
+    }
+
+    #[test]
+    fn when_no_job_is_left_nobody_is_told_to_look_for_one() {
+        let latch = CountLatch::new(1);
+        let credits = Credits::new();
+        credits.spawned(&latch);
+        credits.started(&latch);
+        assert_eq!((latch.unstarted(), credits.unstarted_of(&latch)), (8, 8));
+        credits.give_back_unstarted();
+        assert_eq!((latch.unstarted(), credits.unstarted_of(&latch)), (0, 0));
+        // SAFETY: the job counts, and ends here.
+        unsafe { credits.done(&latch) };
+        credits.give_back();
+        assert!(credits.are_none() && !latch.latch().is_set());
+        // SAFETY: so does the body.
+        unsafe { credits.done(ptr::from_ref(&latch)) };
+        assert!(latch.latch().is_set());
+    }
+}

@@ -159,3 +159,20 @@ impl Default for Latch {
         Self::new()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Latch;
+
+    #[test]
+    fn whoever_works_on_it_first_is_known() {
+        let latch = Latch::new();
+        assert_eq!(latch.taker(), None);
+        latch.take(5);
+        latch.take(6);
+        assert_eq!(latch.taker(), Some(5));
+        // SAFETY: alive, and not set.
+        unsafe { Latch::set(&latch) };
+        assert_eq!((latch.taker(), latch.is_set()), (None, true));
+    }
+}

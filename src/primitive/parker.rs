@@ -81,3 +81,22 @@ impl std::task::Wake for Parker {
         self.unpark();
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Parker;
+    use std::sync::Arc;
+    use std::task::Waker;
+    use std::time::Duration;
+
+    #[test]
+    fn a_token_is_taken_once_whoever_gives_it() {
+        let parker = Arc::new(Parker::new());
+        let short = Duration::from_millis(1);
+        assert!(!parker.park_timeout(short));
+        assert!(!parker.unpark());
+        assert!(parker.park_timeout(Duration::MAX) && !parker.park_timeout(short));
+        Waker::from(Arc::clone(&parker)).wake();
+        assert!(!parker.park());
+    }
+}

@@ -152,6 +152,7 @@ mod tests {
     #[test]
     fn long_records_are_cut_and_short_ones_end_in_anything() {
         let ring = Ring::new(0, 2);
+        assert_eq!(ring.width(), 2);
         ring.push([1, 2, 3]);
         assert_eq!(ring.all(), [1, 2]);
         ring.push([4]);

@@ -257,9 +257,24 @@ mod tests {
         assert!(!seating.is_short() && seating.fill().is_none());
         seating.most = 3;
         seating.stay_unborn(1);
+        assert_eq!(seating.free, 2);
         assert!(!seating.is_short() && seating.fill().is_none());
         seating.barren = false;
         assert_eq!(seating.fill(), Some(Spare::Unborn(1)));
+    }
+
+    #[test]
+    fn who_is_told_to_end_makes_room_for_another() {
+        let mut seating = Seating::new(3, 3);
+        seating.bench(1);
+        seating.bench(2);
+        assert!(seating.dismiss(1) && seating.is_short());
+        seating.most = 2;
+        assert_eq!(seating.fill(), Some(Spare::Benched(2)));
+        assert!(!seating.is_short());
+        seating.bench(2);
+        assert_eq!((resize(&mut seating, 1, &[]), seating.free), (vec![], 0));
+        assert!(!seating.is_short() && seating.fill().is_none());
     }
 
     #[test]

@@ -216,3 +216,53 @@ impl Seats {
         self.change(|table| table.retire(worker));
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Place, Seats, Spare};
+    use crate::sync::Ordering::Relaxed;
+
+    #[test]
+    fn the_last_one_leaves_no_seat_unless_somebody_is_expected() {
+        let seats = Seats::new(2, 3);
+        assert!(seats.leave_unless_last());
+        assert_eq!((seats.count(), seats.fill()), (2, Some(Spare::Unborn(2))));
+        seats.leave();
+        assert_eq!((seats.leave_unless_last(), seats.exceptions.load(Relaxed)), (false, 2));
+        seats.expect(1);
+        assert!(seats.leave_unless_last() && seats.is_deserted());
+        assert_eq!(seats.exceptions.load(Relaxed), 3);
+        seats.come_back();
+        seats.expect(-1);
+        assert!(!seats.leave_unless_last() && !seats.is_deserted());
+    }
+
+    #[test]
+    fn who_is_dismissed_has_no_thread_until_it_is_asked_for_again() {
+        let seats = Seats::new(3, 3);
+        let place = |worker| seats.place(worker, |_| ());
+        assert!(!seats.dismiss(1) && seats.summon(1).is_none());
+        seats.sit_out(1);
+        seats.sit_out(2);
+        assert_eq!(seats.summon(2), Some(Spare::Benched(2)));
+        assert!(seats.dismiss(1) && place(1) == Place::Dismissed && place(2) == Place::Seated);
+        assert!(!seats.is_short() && seats.fill().is_none());
+        seats.retire(1);
+        seats.limit(2);
+        assert!(!seats.is_short() && seats.fill().is_none());
+        seats.limit(3);
+        assert!(seats.is_short());
+        assert_eq!(seats.fill(), Some(Spare::Unborn(1)));
+    }
+
+    #[test]
+    fn who_was_settled_is_marked_and_whoever_is_one_too_many_sits_out() {
+        let seats = Seats::new(2, 2);
+        let mut marked = 0;
+        assert!(seats.unsettle(1, || marked += 1) && !seats.unsettle(1, || marked += 1));
+        assert_eq!((marked, seats.sit_out_if_crowded(1)), (1, false));
+        seats.resize(1, [], |_, _| ());
+        assert!(seats.sit_out_if_crowded(1) && !seats.sit_out_if_crowded(0));
+        assert_eq!(seats.place(1, |settled| assert!(!settled)), Place::Benched);
+    }
+}
