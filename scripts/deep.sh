@@ -39,6 +39,8 @@ step() {
         { print }' "$page" >"$row" && cat "$row" >"$page"
 }
 
+step optimised cargo test --release --locked --tests
+step one-cpu taskset -c 0 cargo test --release --locked --tests
 step models scripts/models 3 300
 step shuttle scripts/shuttle 10000
 step miri scripts/sanitize miri 16
