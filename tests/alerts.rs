@@ -17,7 +17,12 @@ const OFTEN: Duration = Duration::from_millis(10);
 
 /// One rule, looked at often, that is over at once when it is.
 fn only(kind: AlertKind, warning: f64, critical: f64) -> Monitoring {
-    let rules = AlertRules::none().rule(kind, warning, critical).keep_firing_for(Duration::ZERO);
+    lasting(Duration::ZERO, kind, warning, critical)
+}
+
+/// As that, over when it has been for so long.
+fn lasting(keep: Duration, kind: AlertKind, warning: f64, critical: f64) -> Monitoring {
+    let rules = AlertRules::none().rule(kind, warning, critical).keep_firing_for(keep);
     Monitoring::new().alerts(rules).evaluations(OFTEN)
 }
 
@@ -36,7 +41,10 @@ fn firing(pool: &Pool) -> Vec<Alert> {
 
 #[test]
 fn an_alert_fires_and_is_over_and_everybody_hears_of_it() {
-    let pool = Pool::from(builder(1).monitoring(only(AlertKind::ErrorRate, 0.5, 2.0)));
+    // Long enough to look at it while no task fails.
+    let second = Duration::from_secs(1);
+    let monitoring = lasting(second, AlertKind::ErrorRate, 0.5, 2.0);
+    let pool = Pool::from(builder(1).monitoring(monitoring));
     let heard = Arc::new(Mutex::new(Vec::new()));
     let (theirs, channel) = (Arc::clone(&heard), pool.alert_channel());
     pool.on_alert(move |alert| theirs.lock().unwrap().push(alert.clone()));
@@ -83,7 +91,8 @@ fn the_queue_and_how_long_tasks_wait_in_it_are_watched() {
 
 #[test]
 fn a_worker_that_computes_in_one_task_for_long_is_found() {
-    let monitoring = only(AlertKind::Stall, 0.3, 1e9).cpu(OFTEN, 10);
+    // In so long one who computes uses the CPU, though others may want it, too.
+    let monitoring = only(AlertKind::Stall, 0.3, 1e9).cpu(10 * OFTEN, 10);
     let pool = Pool::from(builder(2).monitoring(monitoring));
     let gate = Arc::new(Gate::default());
     let (theirs, sleeps) = (Arc::clone(&gate), Arc::clone(&gate));
@@ -99,7 +108,10 @@ fn a_worker_that_computes_in_one_task_for_long_is_found() {
             std::thread::sleep(Duration::from_millis(1));
         }
     });
-    wait_until(|| !pool.alerts().is_empty());
+    wait_until(|| {
+        std::thread::sleep(OFTEN);
+        !pool.alerts().is_empty()
+    });
     gate.open();
     let worker = worker.join().unwrap();
     let alerts = pool.alerts();
