@@ -28,7 +28,7 @@ struct Model {
     hidden: VecDeque<u64>,
     shown: VecDeque<u64>,
     hunger: u32,
-    pushes: u64,
+    joins: u64,
 }
 
 impl Model {
@@ -69,7 +69,7 @@ impl<F: FnOnce(bool) -> u64> Play<F> {
         let hungry = unsafe { self.lane.push(job.as_frame()) };
         assert_eq!(hungry, self.model.hunger > 0);
         self.model.hidden.push_back(self.open.len() as u64);
-        self.model.pushes += 1;
+        self.model.joins += 1;
         self.open.push(job);
         hungry
     }
@@ -176,10 +176,10 @@ impl<F: FnOnce(bool) -> u64> Play<F> {
     }
 
     fn check(&self) {
-        let Model { hidden, shown, pushes, .. } = &self.model;
+        let Model { hidden, shown, joins, .. } = &self.model;
         assert_eq!(self.lane.has_hidden(), !hidden.is_empty());
         assert_eq!(self.lane.is_bare(), self.open.is_empty());
-        assert_eq!(self.lane.pushes(), *pushes);
+        assert_eq!(self.lane.joins(), *joins);
         assert_eq!(self.deque.stealer().len(), shown.len());
         assert_eq!(self.deque.is_empty(), shown.is_empty());
     }
