@@ -1,15 +1,15 @@
 //! Cancellation and deadlines.
 
+#[path = "common/block_on.rs"]
+mod block_on;
 mod common;
 
+use block_on::block_on;
 use common::*;
 use filch::{CancelToken, Cancelled, Expired, ScopeBuilder, TaskBuilder, ThreadPool};
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How often tasks have begun, and how often what they capture has been dropped.
@@ -39,23 +39,6 @@ fn cancelled(pool: &ThreadPool) -> u64 {
 
 /// Far from now.
 const LONG: Duration = Duration::from_secs(3600);
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
 
 #[test]
 fn a_child_is_cancelled_with_its_parent_and_not_the_other_way_round() {

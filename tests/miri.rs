@@ -1,6 +1,8 @@
 //! Small pools at full overlap, for Miri (which finds what models of single protocols
 //! can't: aliasing, frees, and races of the real deques), and quick enough to run natively.
 
+#[path = "common/block_on.rs"]
+mod block_on;
 #[path = "miri/leases.rs"]
 mod leases;
 #[path = "miri/life.rs"]
@@ -8,14 +10,15 @@ mod life;
 #[path = "miri/limits.rs"]
 mod limits;
 
+use block_on::block_on;
 use filch::{CountingAlloc, ThreadPool, ThreadPoolBuilder};
 use std::future::Future;
 use std::ops::Deref;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
+use std::thread;
 
 /// So that each allocation of a worker's looks for its balance, as long as the thread lives.
 #[global_allocator]
@@ -52,23 +55,6 @@ fn poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     match Pin::new(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
     }
 }
 

@@ -31,7 +31,7 @@ impl Rng {
 mod tests {
     use super::Rng;
 
-    /// Worked out by hand.
+    /// Worked out by another program, in Python.
     #[test]
     fn the_numbers_are_those_of_the_generator_that_is_named() {
         let rng = Rng::new(0);

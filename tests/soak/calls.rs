@@ -1,5 +1,6 @@
 //! What threads outside a pool ask of it.
 
+use crate::block_on::block_on;
 use crate::board::BOARD;
 use crate::books::{Books, Work, one};
 use crate::common::{explode, fib};
@@ -12,10 +13,10 @@ use filch::{
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 pub struct Caller<'l> {
@@ -403,21 +404,3 @@ macro_rules! pairs {
 }
 pairs!(pairs, Scope, spawn);
 pairs!(fifo_pairs, ScopeFifo, spawn_fifo);
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-pub fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    loop {
-        match Pin::new(&mut future).poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
-}

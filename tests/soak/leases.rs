@@ -1,7 +1,8 @@
 //! What threads and tasks lease.
 
+use crate::block_on::block_on;
 use crate::books::one;
-use crate::calls::{Caller, block_on};
+use crate::calls::Caller;
 use crate::common::fib;
 use crate::life::Fault;
 use filch::{Refusal, Request, Resource};

@@ -7,6 +7,8 @@
 
 #![cfg(all(target_os = "linux", not(loom), not(miri)))]
 
+#[path = "../common/block_on.rs"]
+mod block_on;
 mod board;
 mod books;
 mod calls;
