@@ -4,6 +4,8 @@
 
 #![no_main]
 
+#[path = "../../../tests/common/block_on.rs"]
+mod block_on;
 #[path = "../../../tests/soak/board.rs"]
 #[allow(dead_code, reason = "the soak's")]
 mod board;
