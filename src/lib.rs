@@ -184,6 +184,8 @@ pub use error::Error;
 pub use error::Error as ThreadPoolBuildError;
 #[cfg(feature = "metrics")]
 pub use export::publisher::MetricsPublisher;
+#[doc(no_inline)]
+pub use hdrhistogram::Histogram;
 pub use monitor::monitoring::Monitoring;
 pub use policy::admission::{AdmissionPolicy, Shed};
 pub use policy::alert_rules::{AlertAction, AlertRules};

@@ -13,6 +13,7 @@
 /// # Ok::<(), filch::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WaitPolicy {
     /// Only what is part of what it waits for. So no unrelated task runs on a stack that may
     /// hold a lock that the task wants, and stacks grow no deeper than those of a serial

@@ -27,6 +27,7 @@ const SUPPORTED: bool = !cfg!(any(filch_no_affinity, miri));
 /// # Ok::<(), filch::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Pinning {
     /// Worker i on the i-th CPU that the process may use. A pool with fewer workers than
     /// CPUs takes them from a rotation through the whole process, so that two small pools

@@ -114,6 +114,7 @@ pub struct Config {
     derive(serde::Serialize, serde::Deserialize),
     serde(deny_unknown_fields)
 )]
+#[non_exhaustive]
 pub struct ResourceConfig {
     /// Per cent above which an alert is critical.
     #[cfg_attr(feature = "serde", serde(default = "max_usage"))]

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub enum Severity {
     /// Somebody should have a look.
     Warning,

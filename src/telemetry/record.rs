@@ -98,7 +98,7 @@ impl Number for f64 {
 /// }
 /// # Ok::<(), filch::Error>(())
 /// ```
-pub trait Record: Copy {
+pub trait Record: Copy + private::Sealed {
     /// Of the whole, in lower case: `cpu`.
     const NAME: &'static str;
     /// In the order of the struct.
@@ -122,6 +122,11 @@ pub trait Record: Copy {
 
     #[doc(hidden)]
     fn from_words(words: &[u64]) -> Self;
+}
+
+/// What is in a record is filch's to say, and more may come.
+pub(crate) mod private {
+    pub trait Sealed {}
 }
 
 /// How many words a record takes.
@@ -186,6 +191,8 @@ macro_rules! records {
         pub struct $name {
             $($(#[doc = $help])+ pub $field: Result<$type, $crate::telemetry::unavailable::Unavailable>,)*
         }
+
+        impl $crate::telemetry::record::private::Sealed for $name {}
 
         impl $crate::telemetry::record::Record for $name {
             const NAME: &'static str = $title;
