@@ -14,7 +14,7 @@ use filch::{AdmissionPolicy, Monitoring, Pinning, ThreadPool, ThreadPoolBuilder}
 use hdrhistogram::Histogram;
 use load::{Work, come_first, median, moments};
 use plotters::prelude::*;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ const POOLS: [(&str, Configure); 4] = [
 fn main() {
     let mut arguments = env::args().skip(1).filter(|word| word != "--bench");
     let plots = arguments.find(|word| word == "--plots");
-    let plots = plots.map(|_| PathBuf::from(arguments.next().expect("--plots takes a folder")));
+    let plots = plots.map(|_| common::plots(&mut arguments));
     println!("{}", machine::line());
     machine::sleep_precisely();
     overload(plots.as_deref());

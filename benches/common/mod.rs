@@ -6,6 +6,7 @@ pub mod machine;
 pub mod pools;
 
 use std::env;
+use std::path::{Path, PathBuf};
 
 /// Whether this is to be a smoke run, for CI: small sizes, few rounds. Without an argument,
 /// as cargo's `--bench` is one, a bench target runs as a test, which is meant as a smoke
@@ -18,4 +19,10 @@ pub fn quick() -> bool {
 /// `full`, or `small` in a smoke run.
 pub fn size<T>(full: T, small: T) -> T {
     if quick() { small } else { full }
+}
+
+/// What stands behind `--plots`, a folder as seen from that of the project: cargo starts a bench in that of its package.
+pub fn plots(words: &mut impl Iterator<Item = String>) -> PathBuf {
+    let folder = words.next().expect("--plots takes a folder");
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(folder)
 }

@@ -17,7 +17,6 @@ mod plot;
 mod quota;
 
 use common::machine;
-use std::path::PathBuf;
 use std::{env, fs};
 
 fn main() {
@@ -32,7 +31,7 @@ fn main() {
     let mut arguments = env::args().skip(1).filter(|word| word != "--bench");
     while let Some(word) = arguments.next() {
         if word == "--plots" {
-            plots = Some(PathBuf::from(arguments.next().expect("--plots takes a folder")));
+            plots = Some(common::plots(&mut arguments));
         } else {
             words.push(word);
         }
