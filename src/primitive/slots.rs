@@ -16,7 +16,12 @@ use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering};
 use std::sync::{OnceLock, PoisonError};
 
 /// Made at once, and how many times at most.
-const CHUNK: usize = if cfg!(loom) { 2 } else { 256 };
+const CHUNK: usize = match () {
+    () if cfg!(loom) => 2,
+    // Where making 256 takes a second.
+    () if cfg!(miri) => 8,
+    () => 256,
+};
 const CHUNKS: usize = if cfg!(loom) { 1 } else { 256 };
 
 pub struct Slots<T> {
