@@ -162,7 +162,10 @@ impl Copy {
             return Verdict::Broken(String::from_utf8_lossy(&built.stderr).into_owned());
         }
         let messages = String::from_utf8_lossy(&built.stdout);
-        let (_, program) = messages.rsplit_once(r#""executable":""#).expect("a test is built");
+        // A line a program: cargo builds this one, too, in any order.
+        let is_test = |line: &&str| line.contains(r#""kind":["test"]"#);
+        let test = messages.lines().find(is_test).expect("a test is built");
+        let (_, program) = test.split_once(r#""executable":""#).expect("it can be run");
         let (program, _) = program.split_once('"').unwrap();
         // What one preemption shows, two do too, but mostly later: most need no more than one.
         match self.run(program, filter, "1") {
