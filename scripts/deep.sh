@@ -53,7 +53,10 @@ step stress env FILCH_STRESS_SECONDS=600 cargo test --release --locked --test st
 step soak nice -n 5 scripts/soak.sh 60
 step rayon scripts/test-rayon.sh
 step programs scripts/test-programs.sh
+step exporters cargo clippy --manifest-path examples/export/Cargo.toml --target-dir target/export --all-targets --locked
 step hygiene scripts/hygiene
+step plain env RUSTFLAGS="--cfg filch_no_membarrier --cfg filch_no_affinity --cfg filch_no_futex" \
+    cargo test --locked --lib --tests --target-dir target/plain
 step benches env FILCH_BENCH_QUICK=1 cargo bench --locked
 step peers scripts/test-peers.sh
 

@@ -3,7 +3,7 @@
 # with 1, 2 and 4 threads, and prints how many passed and failed; and, before that, our test of the
 # interface with rayon's own rayon-core. Their sources come from the registry, into
 # target/rayon; nothing of rayon's lies in this repository. With arguments, only runs the numbers of
-# threads that these are.
+# threads that these are; with --tests before them, no doc tests.
 #
 # Left out are what upstream itself ignores, and two tests of rayon-core that look into its private
 # parts: workers_stop and sleeper_stop, which rayon-core/tests/pool.rs replaces.
@@ -13,6 +13,8 @@ root=$PWD
 work=$root/target/rayon
 rayon=1.12.0
 core=1.13.0
+kinds=()
+[ "${1-}" != --tests ] || { kinds=(--tests) && shift; }
 counts=(${@:-1 2 4})
 source scripts/upstream.sh
 
@@ -111,11 +113,11 @@ for threads in "${counts[@]}"; do
     export RAYON_NUM_THREADS=$threads
     passed=0
     failed=0
-    tally cargo test --quiet --no-fail-fast --manifest-path "$work/rayon/Cargo.toml" \
-        --target-dir "$work/target"
-    tally cargo test --quiet --no-fail-fast --manifest-path "$work/core/Cargo.toml" \
-        --target-dir "$work/target"
-    tally core_doc_tests
+    for package in rayon core; do
+        tally cargo test --quiet --no-fail-fast "${kinds[@]}" --manifest-path "$work/$package/Cargo.toml" \
+            --target-dir "$work/target"
+    done
+    [ ${#kinds[@]} -gt 0 ] || tally core_doc_tests
     echo "$threads threads: $passed passed, $failed failed"
     total_failed=$((${total_failed:-0} + failed))
 done

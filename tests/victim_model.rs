@@ -201,14 +201,22 @@ impl Model {
 
 #[test]
 fn health_shortens_the_longest_waits_where_some_workers_are_slow() {
+    let settings = [8, 64].map(|workers| [0.3, 0.5, 0.7].map(|utilisation| (workers, utilisation)));
+    let policies =
+        [VictimPolicy::RoundRobin, VictimPolicy::LeastLoaded, VictimPolicy::HealthWeighted];
     println!("workers  utilisation  policy            median      p99 (us)");
-    for workers in [8, 64] {
-        for utilisation in [0.3, 0.5, 0.7] {
-            let policies =
-                [VictimPolicy::RoundRobin, VictimPolicy::LeastLoaded, VictimPolicy::HealthWeighted];
-            let [round_robin, least_loaded, health_weighted] = policies.map(|policy| {
-                let name = format!("{policy:?}");
-                let [median, p99] = Model::new(workers, policy).run(100_000, utilisation);
+    std::thread::scope(|scope| {
+        let run = |(workers, utilisation)| {
+            let run = move |policy| Model::new(workers, policy).run(100_000, utilisation);
+            (workers, utilisation, policies.clone().map(|policy| scope.spawn(move || run(policy))))
+        };
+        for (workers, utilisation, runs) in
+            settings.as_flattened().iter().copied().map(run).collect::<Vec<_>>()
+        {
+            let mut policies = policies.iter();
+            let [round_robin, least_loaded, health_weighted] = runs.map(|run| {
+                let ([median, p99], policy) = (run.join().unwrap(), policies.next());
+                let name = format!("{:?}", policy.unwrap());
                 println!("{workers:7}  {utilisation:11}  {name:16}  {median:6}  {p99:7}");
                 p99
             });
@@ -219,5 +227,5 @@ fn health_shortens_the_longest_waits_where_some_workers_are_slow() {
                 assert!(within(health_weighted, 0.7), "{health_weighted} against {round_robin}");
             }
         }
-    }
+    });
 }
