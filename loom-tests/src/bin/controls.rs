@@ -162,11 +162,12 @@ impl Copy {
             return Verdict::Broken(String::from_utf8_lossy(&built.stderr).into_owned());
         }
         let messages = String::from_utf8_lossy(&built.stdout);
-        // A line a program: cargo builds this one, too, in any order.
-        let is_test = |line: &&str| line.contains(r#""kind":["test"]"#);
-        let test = messages.lines().find(is_test).expect("a test is built");
-        let (_, program) = test.split_once(r#""executable":""#).expect("it can be run");
-        let (program, _) = program.split_once('"').unwrap();
+        // A line a program, or a warning: cargo builds this one, too, in any order.
+        let program = messages.lines().find_map(|line| {
+            let (_, of_test) = line.split_once(r#""kind":["test"]"#)?;
+            of_test.split_once(r#""executable":""#)?.1.split('"').next()
+        });
+        let program = program.expect("a test is built");
         // What one preemption shows, two do too, but mostly later: most need no more than one.
         match self.run(program, filter, "1") {
             Verdict::Survived => self.run(program, filter, "2"),
