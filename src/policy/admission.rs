@@ -61,3 +61,15 @@ impl fmt::Display for Shed {
 }
 
 impl std::error::Error for Shed {}
+
+#[cfg(test)]
+mod tests {
+    use super::Shed;
+    use std::time::Duration;
+
+    #[test]
+    fn who_was_shed_reads_how_long_it_had_waited() {
+        let said = Shed { waited: Duration::from_millis(120) }.to_string();
+        assert!(said.contains("waited for 120ms") && said.contains("again"), "{said}");
+    }
+}
