@@ -203,6 +203,16 @@ mod tests {
     }
 
     #[test]
+    fn a_threshold_is_passed_above_it_and_left_a_twentieth_below() {
+        assert_eq!(
+            [0.7, 0.8, 0.81].map(|value| CPU.severity(value)),
+            [None, Some(Warning), Some(Critical)]
+        );
+        assert_eq!([0.67, 0.66].map(|value| CPU.is_over(value)), [false, true]);
+        assert_eq!([Warning, Critical].map(|severity| CPU.threshold(severity)), [0.7, 0.8]);
+    }
+
+    #[test]
     fn what_lasts_fires_once_and_resolves_once() {
         let day = (0..8640).map(|step| Ok(if (100..120).contains(&step) { 0.75 } else { 0.5 }));
         let expected = [(1060, told(Change::Fires(Warning))), (1230, told(Change::Resolves))];
