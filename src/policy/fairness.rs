@@ -365,6 +365,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wanted_changes_with_those_who_wait_and_with_what_there_is() {
+        let mut fairness = Fairness::new(AllocationStrategy::Fair, amounts(10, 4));
+        fairness.join(Waiting::new(0, 0, 0, amounts(8, 0)));
+        fairness.join(Waiting::new(1, 1, 0, amounts(3, 2)));
+        let with = |fairness: &mut Fairness, total| {
+            fairness.resize(amounts(total, 4));
+            fairness.all_wanted()
+        };
+        assert_eq!(fairness.all_wanted(), amounts(11, 2));
+        assert_eq!(
+            [6, 10].map(|total| with(&mut fairness, total)),
+            [amounts(3, 2), amounts(11, 2)]
+        );
+        fairness.leave(0, 0);
+        assert_eq!((fairness.all_wanted(), fairness.wanted()), (amounts(3, 2), 0b11));
+    }
+
+    #[test]
     fn who_leaves_waits_no_more() {
         let mut play = Play::new(AllocationStrategy::Fair, amounts(1, 0), &[1, 1]);
         play.fairness.join(Waiting::new(0, 1, 0, amounts(1, 0)));

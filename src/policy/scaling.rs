@@ -371,8 +371,26 @@ mod tests {
         assert_eq!(decisions[9].seats, 4);
         assert_eq!((decisions[59].seats, decisions[59].strain), (1, Some(Strain::RunDelay)));
         assert_eq!((decisions[599].seats, decisions[599].strain), (4, None));
+        assert!(decisions.iter().all(|decision| decision.seats < 4 || decision.strain.is_none()));
         let steps = decisions.windows(2).map(|pair| pair[1].seats.abs_diff(pair[0].seats));
         assert!(steps.max() == Some(1));
+    }
+
+    #[test]
+    fn a_seat_that_was_needed_is_spared_for_a_while_and_none_beyond_the_most() {
+        let seats = |urgent: u32| {
+            let decisions = play(&mut Scaling::default(), 60, |second, _| Load {
+                run_delay: Ok(0.9),
+                queued: if second == urgent { 401 } else { 0 },
+                ..calm(4)
+            });
+            move |second: u32| decisions[second as usize].seats
+        };
+        let spared_until = 30 + FIRST_TRY.as_secs() as u32;
+        let late = seats(30);
+        assert_eq!([29, 30, spared_until - 1, spared_until].map(late), [1, 2, 2, 1]);
+        let at_once = seats(1);
+        assert_eq!([1, SETTLES.as_secs() as u32].map(at_once), [4, 3], "there was none to spare");
     }
 
     #[test]

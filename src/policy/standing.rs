@@ -191,6 +191,14 @@ mod tests {
     }
 
     #[test]
+    fn where_nothing_from_outside_is_begun_the_rest_says_how_fast_it_goes() {
+        // At 400 a second two are begun within the target.
+        let mut queue = standing();
+        let mut sheds = |queued| queue.sheds(Sight { now: ms(350), starts: 110, queued });
+        assert!(!sheds(2) && sheds(3));
+    }
+
+    #[test]
     fn it_does_not_stand_after_a_pause() {
         let mut queue = standing();
         assert!(sheds(&mut queue, 150, 9));
