@@ -338,14 +338,35 @@ mod tests {
 
     #[test]
     fn what_a_large_one_does_not_need_goes_to_others() {
-        let mut play = Play::new(AllocationStrategy::Fair, amounts(10, 10), &[1, 1]);
+        let mut play = Play::new(AllocationStrategy::Fair, amounts(10, 10), &[1, 1, 1]);
         play.free = amounts(5, 10);
         play.fairness.join(Waiting::new(0, 0, 0, amounts(10, 0)));
         for ticket in 1..=20 {
             play.fairness.join(Waiting::new(ticket, 1, 0, amounts(0, 1)));
         }
         while play.step().is_some() {}
-        assert_eq!(play.granted, [0, 10]);
+        assert_eq!(play.granted, [0, 10, 0]);
+        play.fairness.join(Waiting::new(21, 2, 0, amounts(5, 0)));
+        assert_eq!(play.step().map(|next| next.ticket), Some(21), "nor has it been passed by them");
+    }
+
+    #[test]
+    fn whom_all_is_offered_that_it_wants_is_not_passed_by_one_that_has_come_for_what_is_beside() {
+        let passed = |head, chosen, free| {
+            let mut fairness = Fairness::new(AllocationStrategy::Fair, amounts(10, 10));
+            fairness.join(Waiting::new(0, 0, 0, amounts(6, 0)));
+            fairness.join(Waiting::new(1, 1, 0, amounts(1, 0)));
+            let holding = |_| Holding { weight: 1, has: Amounts::NONE };
+            let turn = |ticket| if ticket == 0 { head } else { chosen };
+            assert_eq!(
+                fairness.next(amounts(free, 0), holding, turn).map(|next| next.ticket),
+                Some(1)
+            );
+            fairness.leave(0, 0).unwrap().passed
+        };
+        assert_eq!(passed(Turn::Offered, Turn::Fetched, 7), 0);
+        assert_eq!(passed(Turn::Offered, Turn::Taken, 7), 1);
+        assert_eq!(passed(Turn::Taken, Turn::Fetched, 5), 1);
     }
 
     #[test]
@@ -362,6 +383,17 @@ mod tests {
         assert_eq!(order(AllocationStrategy::Fair), [0, 2, 1, 3]);
         assert_eq!(order(AllocationStrategy::Fifo), [0, 1, 2, 3]);
         assert_eq!(order(AllocationStrategy::Priority), [1, 3, 0, 2]);
+    }
+
+    #[test]
+    fn of_what_there_is_none_nobody_has_a_part() {
+        let mut play = Play::new(AllocationStrategy::Fair, amounts(0, 10), &[1, 1]);
+        play.holdings[0].has = amounts(0, 4);
+        play.free = amounts(0, 6);
+        [0, 1].map(|tenant| {
+            play.fairness.join(Waiting::new(tenant as u64, tenant, 0, amounts(0, 1)));
+        });
+        assert_eq!(play.step().map(|next| next.tenant), Some(1));
     }
 
     #[test]
