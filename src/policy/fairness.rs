@@ -390,9 +390,9 @@ mod tests {
         let mut play = Play::new(AllocationStrategy::Fair, amounts(0, 10), &[1, 1]);
         play.holdings[0].has = amounts(0, 4);
         play.free = amounts(0, 6);
-        [0, 1].map(|tenant| {
+        for tenant in [0, 1] {
             play.fairness.join(Waiting::new(tenant as u64, tenant, 0, amounts(0, 1)));
-        });
+        }
         assert_eq!(play.step().map(|next| next.tenant), Some(1));
     }
 

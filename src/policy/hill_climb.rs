@@ -193,7 +193,7 @@ impl HillClimb {
 
 #[cfg(test)]
 mod tests {
-    use super::{HillClimb, LONGEST, TASKS};
+    use super::{HillClimb, LONGEST, Sample, TASKS};
     use crate::primitive::rng::Rng;
     use proptest::prelude::*;
     use std::time::Duration;
@@ -201,6 +201,16 @@ mod tests {
     const SPAN: Duration = Duration::from_millis(500);
     /// What is seen of the throughput is off by that, as a standard deviation.
     const NOISE: f64 = 0.2;
+
+    #[test]
+    fn a_sample_is_worth_the_same_however_long_it_is() {
+        let worth = |seconds: u32, completed, milliseconds| {
+            let (span, cpu) =
+                (Duration::from_secs(1) * seconds, Duration::from_millis(milliseconds));
+            Sample { span, completed, cpu }.worth()
+        };
+        assert_eq!(worth(2, 20, 1000), worth(1, 10, 500));
+    }
 
     /// Tasks that take a CPU for a while and then block, more of them than can be done.
     #[derive(Clone, Copy, Debug)]
