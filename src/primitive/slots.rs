@@ -15,12 +15,13 @@
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering};
 use std::sync::{OnceLock, PoisonError};
 
-/// Made at once, and how many times at most.
-const CHUNK: usize = match () {
-    () if cfg!(loom) => 2,
-    // Where making 256 takes a second.
-    () if cfg!(miri) => 8,
-    () => 256,
+/// Made at once, and how many times at most. For Miri fewer, which takes seconds to make so many.
+const CHUNK: usize = if cfg!(loom) {
+    2
+} else if cfg!(miri) {
+    8
+} else {
+    256
 };
 const CHUNKS: usize = if cfg!(loom) { 1 } else { 256 };
 
