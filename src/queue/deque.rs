@@ -2,7 +2,7 @@
 //! where thieves steal the oldest job. crossbeam's Chase-Lev deque; under loom, which can't see into
 //! crossbeam, a four-slot one with the orderings of Lê et al. 2013, no stronger.
 //!
-//! This file is `unsafe` where that one makes a job of a word again.
+//! Model: loom-tests/tests/lane.rs. This file is `unsafe` where that one makes a job of a word again.
 
 use crate::job::Pointer;
 use crate::sync::interleave;
@@ -245,6 +245,35 @@ mod kernel {
 
         pub fn len(&self) -> usize {
             self.0.len()
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Deque;
+    use crate::job::Pointer;
+    use std::ptr;
+
+    impl Pointer for usize {
+        fn into_raw(self) -> *mut () {
+            ptr::without_provenance_mut(self)
+        }
+
+        unsafe fn from_raw(raw: *mut ()) -> Self {
+            raw.addr()
+        }
+    }
+
+    #[test]
+    fn owners_pop_the_youngest_those_of_a_queue_and_thieves_the_oldest() {
+        for (deque, order) in [(Deque::new(), [0, 2, 1]), (Deque::queue(), [0, 1, 2])] {
+            let thief = deque.stealer();
+            assert_eq!((deque.is_empty(), thief.is_empty(), thief.len()), (true, true, 0));
+            (0..3).for_each(|job| deque.push(job));
+            assert_eq!((deque.is_empty(), thief.is_empty(), thief.len()), (false, false, 3));
+            assert_eq!([thief.steal(), deque.pop(), deque.pop()], order.map(Some));
+            assert_eq!((deque.pop(), thief.steal()), (None, None));
         }
     }
 }

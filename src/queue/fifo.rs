@@ -82,3 +82,64 @@ impl<C> ScopeFifo<C> {
         unsafe { job.run(context) }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Fifo, ScopeFifo};
+    use crate::job::{Counts, HeapJob, ScopeJob};
+    use crate::primitive::count_latch::CountLatch;
+    use std::cell::RefCell;
+
+    /// What has happened.
+    #[derive(Default)]
+    struct Log(RefCell<String>);
+
+    impl Log {
+        fn write(&self, event: &str) {
+            self.0.borrow_mut().push_str(event);
+        }
+    }
+
+    impl Counts for Log {
+        fn started(&self, _: &CountLatch) {
+            self.write("(");
+        }
+
+        unsafe fn done(&self, _: *const CountLatch) {
+            self.write(")");
+        }
+    }
+
+    #[test]
+    fn whatever_ticket_runs_first_runs_the_oldest_job() {
+        let (fifo, log) = (Fifo::default(), Log::default());
+        let tickets = ["1", "2", "3"].map(|name| {
+            // SAFETY: it borrows nothing that goes.
+            let job = unsafe { HeapJob::boxed(move |log: &Log| log.write(name)) };
+            // SAFETY: in place until the end of this test.
+            unsafe { fifo.push(job) }
+        });
+        for ticket in tickets.into_iter().rev() {
+            // SAFETY: once each.
+            unsafe { ticket.run(&log) };
+        }
+        assert_eq!(log.0.into_inner(), "123");
+    }
+
+    #[test]
+    fn so_does_a_scopes_and_each_job_starts_and_ends() {
+        let (scope, log) = (CountLatch::new(0), Log::default());
+        let fifo = ScopeFifo::new(&scope);
+        let tickets = ["1", "2", "3"].map(|name| {
+            // SAFETY: the scope outlives it.
+            let job = unsafe { ScopeJob::boxed(&scope, move |log: &Log| log.write(name)) };
+            // SAFETY: in place until the end of this test.
+            unsafe { fifo.push(job) }
+        });
+        for ticket in tickets.into_iter().rev() {
+            // SAFETY: once each.
+            unsafe { ticket.run(&log) };
+        }
+        assert_eq!(log.0.into_inner(), "(1)(2)(3)");
+    }
+}

@@ -2,7 +2,7 @@
 //! outside, broadcasts, jobs that a waiter may not run. crossbeam's; under loom a
 //! four-slot one that orders no more than the hand-over of each job.
 //!
-//! This file is `unsafe` where that one hands over plain data.
+//! Model: loom-tests/tests/injector_inbox.rs. This file is `unsafe` where that one hands over plain data.
 
 pub use kernel::Injector;
 
@@ -153,5 +153,33 @@ mod kernel {
 impl<T> Default for Injector<T> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Injector;
+    use crate::queue::deque::Deque;
+
+    #[test]
+    fn jobs_come_out_in_the_order_in_which_they_went_in() {
+        let jobs = Injector::default();
+        assert_eq!((jobs.is_empty(), jobs.len(), jobs.steal()), (true, 0, None));
+        (0..5).for_each(|job| jobs.push(job));
+        assert_eq!((jobs.is_empty(), jobs.len()), (false, 5));
+        assert!((0..5).all(|job| jobs.steal() == Some(job)));
+        assert_eq!(jobs.steal(), None);
+    }
+
+    #[test]
+    fn a_batch_is_the_oldest_half_or_less() {
+        for (batch, taken) in [(2, 2), (9, 3)] {
+            let (jobs, rest) = (Injector::new(), Deque::queue());
+            assert_eq!(jobs.steal_batch(batch, &rest), None);
+            (0..6).for_each(|job: usize| jobs.push(job));
+            assert_eq!(jobs.steal_batch(batch, &rest), Some(0));
+            assert!((1..taken).all(|job| rest.pop() == Some(job)));
+            assert_eq!((rest.pop(), jobs.steal()), (None, Some(taken)));
+        }
     }
 }
