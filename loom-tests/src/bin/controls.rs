@@ -49,7 +49,8 @@ fn main() -> ExitCode {
         let mut failed = 0;
         while let Some((index, control)) = next() {
             let start = Instant::now();
-            let verdict = copy.weakened(&control.changes, &|| copy.verdict(control.test));
+            let tree = copy.tree(control.test);
+            let verdict = weakened(&tree, &control.changes, &|| copy.verdict(&tree, control.test));
             let (place, seconds) = (index + 1, start.elapsed().as_secs());
             println!("{place:>3}/{} {:<34} {verdict} ({seconds} s)", chosen.len(), control.name);
             failed += usize::from(verdict != Verdict::Rejected);
@@ -109,55 +110,75 @@ impl std::fmt::Display for Verdict {
     }
 }
 
-/// A copy of the sources that may be spoilt, and which package of it is built with which `cfg`.
+/// Calls `f` while the sources in `tree` are weakened.
+fn weakened(tree: &Path, changes: &[Change], f: &dyn Fn() -> Verdict) -> Verdict {
+    let [change, others @ ..] = changes else { return f() };
+    let path = tree.join(change.file);
+    let sound = fs::read_to_string(&path).unwrap();
+    let lines: Vec<_> = sound.lines().collect();
+    let is_old =
+        |window: &&[&str]| window.iter().map(|line| line.trim()).eq(change.old.iter().copied());
+    let places: Vec<_> = (0..lines.len())
+        .filter(|&at| lines[at..].get(..change.old.len()).as_ref().is_some_and(is_old))
+        .collect();
+    let &[place] = &places[..] else {
+        return Verdict::Broken(format!("found {} times, not once", places.len()));
+    };
+    let (before, after) = (&lines[..place], &lines[place + change.old.len()..]);
+    fs::write(&path, [before, &change.new, after].concat().join("\n") + "\n").unwrap();
+    let verdict = weakened(tree, others, f);
+    fs::write(&path, sound).unwrap();
+    verdict
+}
+
+/// Copies of the sources that may be spoilt, `whole` and `low`, and which package of theirs is built with which `cfg`.
 struct Copy(PathBuf, (&'static str, &'static str));
 
 impl Copy {
     fn of(project: &Path, number: usize, built: (&'static str, &'static str)) -> Self {
         let name = format!("filch-controls-{}-{number}", std::process::id());
         let root = std::env::temp_dir().join(name);
-        fs::create_dir_all(&root).unwrap();
-        let copy = |what: &[&str], to: &Path| {
-            let mut copy = Command::new("cp");
-            copy.current_dir(project).arg("--archive").args(what).arg(to);
-            assert!(copy.status().unwrap().success(), "nothing can be copied to {}", to.display());
+        let do_it = |command: &mut Command| assert!(command.status().unwrap().success());
+        let copy = |what: &[&str], to: PathBuf| {
+            fs::create_dir_all(&to).unwrap();
+            do_it(Command::new("cp").current_dir(project).arg("--archive").args(what).arg(to));
         };
-        // What Cargo.toml names must be there, though only the library is built.
-        copy(&["Cargo.toml", "Cargo.lock", "src", "benches", "examples"], &root);
-        copy(&["loom-tests", "tests", "docs"], &root);
+        for tree in ["whole", "low"] {
+            // What Cargo.toml names must be there, though only the library is built.
+            copy(&["Cargo.toml", "Cargo.lock", "src", "benches", "examples"], root.join(tree));
+            copy(&["loom-tests", "tests", "docs"], root.join(tree));
+        }
+        do_it(Command::new(project.join("scripts/lower-floors")).arg(root.join("low")).args([
+            "error",
+            "sync",
+            "primitive",
+            "job",
+            "queue",
+        ]));
         // Libraries that the sound models have been built with already.
         let built_before = format!("target/{}", built.1);
         if project.join(&built_before).exists() {
-            copy(&[&built_before], &root.join("target"));
+            copy(&[&built_before], root.join("target"));
         }
         Self(root, built)
     }
 
-    /// Calls `f` while the sources are weakened.
-    fn weakened(&self, changes: &[Change], f: &dyn Fn() -> Verdict) -> Verdict {
-        let [change, others @ ..] = changes else { return f() };
-        let path = self.0.join(change.file);
-        let sound = fs::read_to_string(&path).unwrap();
-        let lines: Vec<_> = sound.lines().collect();
-        let is_old =
-            |window: &&[&str]| window.iter().map(|line| line.trim()).eq(change.old.iter().copied());
-        let places: Vec<_> = (0..lines.len())
-            .filter(|&at| lines[at..].get(..change.old.len()).as_ref().is_some_and(is_old))
-            .collect();
-        let &[place] = &places[..] else {
-            return Verdict::Broken(format!("found {} times, not once", places.len()));
-        };
-        let (before, after) = (&lines[..place], &lines[place + change.old.len()..]);
-        fs::write(&path, [before, &change.new, after].concat().join("\n") + "\n").unwrap();
-        let verdict = self.weakened(others, f);
-        fs::write(&path, sound).unwrap();
-        verdict
+    /// What the test needs to be built: most models look at a primitive, or at the lane.
+    fn tree(&self, test: &str) -> PathBuf {
+        let (whole, low) = (self.0.join("whole"), self.0.join("low"));
+        let (file, _) = test.split_once(' ').expect("a file and a name");
+        let path = whole.join("loom-tests/tests").join(file).with_extension("rs");
+        // All that do name this, to have workers.
+        match fs::read_to_string(path) {
+            Ok(model) if !model.contains("protocols::shared") => low,
+            _ => whole,
+        }
     }
 
     /// `test`: the file of the test, and words of its name.
-    fn verdict(&self, test: &str) -> Verdict {
+    fn verdict(&self, tree: &Path, test: &str) -> Verdict {
         let (file, filter) = test.split_once(' ').expect("a file and a name");
-        let built = self.build(file).output().unwrap();
+        let built = self.build(tree, file).output().unwrap();
         if !built.status.success() {
             return Verdict::Broken(String::from_utf8_lossy(&built.stderr).into_owned());
         }
@@ -213,7 +234,7 @@ impl Copy {
         }
     }
 
-    fn build(&self, test: &str) -> Command {
+    fn build(&self, tree: &Path, test: &str) -> Command {
         let (package, cfg) = self.1;
         let mut cargo = Command::new(std::env::var("CARGO").unwrap_or("cargo".into()));
         cargo
@@ -222,7 +243,7 @@ impl Copy {
             // Optimised, a change takes four times as long to build, and most models are over in no time.
             .args(["--config", "profile.release.package.filch.opt-level=0"])
             .args(["--config", "profile.release.package.loom-tests.opt-level=0"])
-            .current_dir(&self.0)
+            .current_dir(tree)
             .env("CARGO_TARGET_DIR", self.0.join("target"))
             .env("CARGO_INCREMENTAL", "1")
             .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
