@@ -3,38 +3,50 @@
 use std::panic::Location;
 use std::sync::OnceLock;
 
-/// Programs have fewer lines that take a lease. What doesn't get in is unknown.
-const MOST: usize = 1024;
+/// Of those that take a lease programs have fewer. What doesn't get in is unknown.
+static PLACES: Places<1024> = Places([const { OnceLock::new() }; 1024]);
 
-static PLACES: [OnceLock<&Location<'static>>; MOST] = [const { OnceLock::new() }; MOST];
-
-/// Its number; [`MOST`] if there are too many.
+/// Its number; one that no place has if there are too many.
 pub fn number(place: &'static Location<'static>) -> u64 {
-    // Places are dozens of bytes large.
-    let start = std::ptr::from_ref(place).addr() / size_of::<Location<'_>>();
-    let same = |at: &usize| {
-        let known = PLACES[*at].get_or_init(|| place);
-        std::ptr::eq(*known, place)
-    };
-    let mut probes = (0..MOST).map(|step| (start + step) % MOST);
-    probes.find(same).unwrap_or(MOST) as u64
+    PLACES.number(place)
 }
 
 pub fn place(number: u64) -> Option<&'static Location<'static>> {
-    PLACES.get(number as usize)?.get().copied()
+    PLACES.place(number)
+}
+
+struct Places<const MOST: usize>([OnceLock<&'static Location<'static>>; MOST]);
+
+impl<const MOST: usize> Places<MOST> {
+    fn number(&self, place: &'static Location<'static>) -> u64 {
+        // Places are dozens of bytes large.
+        let start = std::ptr::from_ref(place).addr() / size_of::<Location<'_>>();
+        let same = |at: &usize| std::ptr::eq(*self.0[*at].get_or_init(|| place), place);
+        let mut probes = (0..MOST).map(|step| (start + step) % MOST);
+        probes.find(same).unwrap_or(MOST) as u64
+    }
+
+    fn place(&self, number: u64) -> Option<&'static Location<'static>> {
+        self.0.get(number as usize)?.get().copied()
+    }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{MOST, number, place};
+    use super::Places;
     use std::panic::Location;
+    use std::sync::OnceLock;
 
     #[test]
-    fn each_place_has_a_number_of_its_own_and_keeps_it() {
-        let (here, there) = (Location::caller(), Location::caller());
-        assert_ne!(number(here), number(there));
-        assert_eq!((number(here), number(there)), (number(here), number(there)));
-        assert_eq!(place(number(here)).map(Location::line), Some(here.line()));
-        assert_eq!(place(MOST as u64), None);
+    fn each_place_has_a_number_of_its_own_until_there_are_too_many() {
+        let places = Places::<8>([const { OnceLock::new() }; 8]);
+        let all: Vec<&_> = (0..10).map(|_| &*Box::leak(Box::new(*Location::caller()))).collect();
+        let numbers: Vec<_> = all.iter().map(|place| places.number(place)).collect();
+        for (place, &number) in all.iter().zip(&numbers[..8]) {
+            assert!(places.place(number).is_some_and(|known| std::ptr::eq(known, *place)));
+            assert_eq!(places.number(place), number);
+        }
+        assert_eq!(numbers[8..], [8, 8]);
+        assert_eq!(places.place(8), None);
     }
 }

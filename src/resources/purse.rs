@@ -52,3 +52,24 @@ impl Purse {
         self.budget.get().inspect(|budget| budget.follow(resource, means));
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Plan, Purse};
+    use crate::policy::amounts::{Means, Resource};
+    use crate::resources::config::BudgetConfig;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_budget_is_made_of_what_there_is_then_and_follows_the_machine() {
+        let (purse, config) = (Purse::default(), BudgetConfig::default());
+        let look = Box::new(|_| Ok(Means::unused(1000)));
+        purse.plan(Plan { config, look, call: Arc::new(|| ()) });
+        purse.follow(Resource::Memory, Means::unused(10));
+        assert!(purse.audit().is_none());
+        let total = |resource| purse.budget().total().of(resource);
+        assert_eq!((total(Resource::Memory), total(Resource::Disk)), (800, 800));
+        purse.follow(Resource::Memory, Means::unused(2000));
+        assert_eq!((total(Resource::Memory), total(Resource::Disk)), (1600, 800));
+    }
+}
