@@ -147,6 +147,11 @@ impl Copy {
             // What Cargo.toml names must be there, though only the library is built.
             copy(&["Cargo.toml", "Cargo.lock", "src", "benches", "examples"], root.join(tree));
             copy(&["loom-tests", "tests", "docs"], root.join(tree));
+            // Libraries that the sound models have been built with already.
+            let built_before = format!("target/{}/release", built.1);
+            if project.join(&built_before).exists() {
+                copy(&[&built_before], root.join(tree).join("target"));
+            }
         }
         do_it(Command::new(project.join("scripts/lower-floors")).arg(root.join("low")).args([
             "error",
@@ -155,11 +160,6 @@ impl Copy {
             "job",
             "queue",
         ]));
-        // Libraries that the sound models have been built with already.
-        let built_before = format!("target/{}", built.1);
-        if project.join(&built_before).exists() {
-            copy(&[&built_before], root.join("target"));
-        }
         Self(root, built)
     }
 
@@ -244,7 +244,7 @@ impl Copy {
             .args(["--config", "profile.release.package.filch.opt-level=0"])
             .args(["--config", "profile.release.package.loom-tests.opt-level=0"])
             .current_dir(tree)
-            .env("CARGO_TARGET_DIR", self.0.join("target"))
+            .env("CARGO_TARGET_DIR", tree.join("target"))
             .env("CARGO_INCREMENTAL", "1")
             .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
             .env("RUSTFLAGS", format!("--cfg {cfg} -C debug-assertions"));
