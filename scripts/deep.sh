@@ -53,7 +53,8 @@ step stress env FILCH_STRESS_SECONDS=600 cargo test --release --locked --test st
 step soak nice -n 5 scripts/soak.sh 60
 step rayon scripts/test-rayon.sh
 step programs scripts/test-programs.sh
-step exporters cargo clippy --manifest-path examples/export/Cargo.toml --target-dir target/export --all-targets --locked
+step exporters cargo test --manifest-path examples/export/Cargo.toml --target-dir target/export --locked
+step exporters-lints cargo clippy --manifest-path examples/export/Cargo.toml --target-dir target/export --all-targets --locked -- -D warnings
 step hygiene scripts/hygiene
 step plain env RUSTFLAGS="--cfg filch_no_membarrier --cfg filch_no_affinity --cfg filch_no_futex" \
     cargo test --locked --lib --tests --target-dir target/plain
