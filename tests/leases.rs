@@ -56,6 +56,10 @@ fn what_is_leased_is_given_back_once_and_by_whoever_drops_it() {
     });
     assert!(panicked.join().is_err());
     assert_eq!(free(&pool), 10);
+    let unpolled = pool.acquire_async(&units(10)).unwrap();
+    assert_eq!(free(&pool), 0);
+    drop(unpolled);
+    assert_eq!(free(&pool), 10);
 }
 
 #[test]

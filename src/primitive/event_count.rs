@@ -251,4 +251,21 @@ mod tests {
         assert_eq!(members.wake_one_by(|_| 7), Some(1));
         assert_eq!((members.asleep(), members.searching()), (1, 3));
     }
+
+    #[test]
+    fn somebody_is_woken_if_nobody_searches_and_somebody_sleeps() {
+        let members = EventCount::new(130);
+        let notified = || members.notify(|| Some(7));
+        assert_eq!((notified(), members.anyone_asleep()), (None, false));
+        for member in [3, 70] {
+            members.start_searching();
+            assert_eq!(notified(), None);
+            members.sleep_begin(member);
+        }
+        assert_eq!((notified(), members.anyone_asleep()), (Some(7), true));
+        members.start_searching();
+        assert_eq!(notified(), None);
+        let beside = [3, 70, 6, 67].map(|member| members.asleep_beside(member));
+        assert_eq!(beside, [1, 1, 2, 2]);
+    }
 }

@@ -294,3 +294,22 @@ pub struct Grant {
     pub whose: Whose,
     pub amounts: Amounts,
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Budget;
+    use crate::policy::amounts::Means;
+    use crate::resources::config::BudgetConfig;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_tenant_that_is_forgotten_leaves_its_place_to_the_next() {
+        let look = |_| Ok(Means::unused(1000));
+        let budget = Budget::new(&BudgetConfig::default(), look, Arc::new(|| ()));
+        let [first, second] = [1, 2].map(|weight| budget.tenant(weight));
+        let index = first.index();
+        assert_ne!(index, second.index());
+        drop(first);
+        assert_eq!(budget.tenant(3).index(), index);
+    }
+}
