@@ -268,4 +268,17 @@ mod tests {
         let beside = [3, 70, 6, 67].map(|member| members.asleep_beside(member));
         assert_eq!(beside, [1, 1, 2, 2]);
     }
+
+    #[test]
+    fn it_ends_once_when_all_sleep_and_nothing_is_left() {
+        let members = EventCount::new(2);
+        for member in 0..2 {
+            members.start_searching();
+            assert!(!members.end(member, || true), "{member} sleep and one searches");
+            members.sleep_begin(member);
+        }
+        assert!(!members.end(3, || true) && !members.end(2, || false) && !members.has_ended());
+        assert!(members.end(2, || true) && members.has_ended());
+        assert!(!members.end(2, || true));
+    }
 }

@@ -121,3 +121,24 @@ impl Waiter {
         state.granted
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Waiter;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicIsize, Ordering};
+
+    #[test]
+    fn whoever_has_been_granted_it_is_expected_until_it_takes_it_once() {
+        let expected = Arc::new(AtomicIsize::new(0));
+        let counted = Arc::clone(&expected);
+        let waiter = Waiter::new(Some(Box::new(move |more| {
+            counted.fetch_add(more, Ordering::Relaxed);
+        })));
+        let now = || (waiter.is_granted(), expected.load(Ordering::Relaxed));
+        assert!(!waiter.take() && waiter.grant().is_none());
+        assert_eq!(now(), (true, 1));
+        assert!(waiter.take() && !waiter.take());
+        assert_eq!(now(), (false, 0));
+    }
+}
