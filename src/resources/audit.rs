@@ -130,3 +130,36 @@ fn adjust_one(budget: &Budget, all: &[Arc<Elastic>], resource: Resource, wanted:
         elastic.change(resource, to.granted, book, give_back);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::policy::amounts::{Means, Resource};
+    use crate::resources::acquire::try_acquire;
+    use crate::resources::budget::Budget;
+    use crate::resources::config::BudgetConfig;
+    use crate::resources::request::Request;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn what_comes_free_is_looked_at_while_an_elastic_lease_could_be_larger() {
+        let (calls, config) = (Arc::new(AtomicUsize::new(0)), BudgetConfig::default());
+        let counted = Arc::clone(&calls);
+        let call = Arc::new(move || _ = counted.fetch_add(1, Ordering::Relaxed));
+        let budget = Budget::new(&config, |_| Ok(Means::unused(1000)), call);
+        let lease = |units| try_acquire(&budget, &Request::new().memory(units)).unwrap();
+        let others = lease(300);
+        let stretches = Request::new().memory(200).up_to(Resource::Memory, 700);
+        let elastic = try_acquire(&budget, &stretches).unwrap();
+        // Of 800.
+        budget.audit();
+        assert_eq!(elastic.granted(Resource::Memory), 500);
+        let before = calls.load(Ordering::Relaxed);
+        drop(others);
+        assert_eq!(calls.load(Ordering::Relaxed), before + 1);
+        budget.audit();
+        assert_eq!(elastic.granted(Resource::Memory), 700);
+        drop(lease(50));
+        assert_eq!(calls.load(Ordering::Relaxed), before + 1, "it has all that it wants");
+    }
+}
