@@ -154,13 +154,7 @@ impl Copy {
                 copy(&[&built_before], root.join(tree).join("target"));
             }
         }
-        do_it(Command::new(project.join("scripts/lower-floors")).arg(root.join("low")).args([
-            "error",
-            "sync",
-            "primitive",
-            "job",
-            "queue",
-        ]));
+        do_it(Command::new(project.join("scripts/lower-floors")).arg(root.join("low")));
         Self(root, built)
     }
 
