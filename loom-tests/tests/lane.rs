@@ -35,6 +35,10 @@ fn rob(victim: &Victim) {
     victim.rob();
 }
 
+fn ask(victim: &Victim) {
+    victim.lane.ask();
+}
+
 fn starve(victim: &Victim) {
     victim.lane.raise_hunger(1);
     if !victim.rob() {
@@ -109,7 +113,7 @@ fn an_exposure_of_nothing_is_harmless() {
 #[test]
 fn age_order_holds_when_a_pull_meets_an_exposure() {
     check(|| {
-        beside(true, [pull, starve], |owner| owner.join(|| owner.join(|| {})));
+        beside(true, [pull, ask], |owner| owner.join(|| owner.join(|| {})));
     });
 }
 

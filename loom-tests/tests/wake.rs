@@ -162,18 +162,15 @@ fn a_worker_that_blocks_is_replaced_for_work_that_comes_meanwhile() {
 fn the_last_searcher_tells_a_worker_that_waits() {
     check(|| {
         let [local, searcher] = workers(2, None);
-        local.shared.injected.push(task());
+        local.shared.idle.start_searching();
         let scope = scope();
         let theirs = Arc::clone(&scope);
         let publisher = beside(&local.shared, move |shared| {
             submit_to(shared, &theirs);
             close(&theirs);
         });
-        let searcher = go(searcher, |local| {
-            let found = local.idle().expect("the pool hasn't ended");
-            // And no more: it is busy with it for as long as the model lasts.
-            local.execute(found);
-        });
+        // It is busy with what it has found for as long as the model lasts.
+        let searcher = go(searcher, |local| local.shared.leave_search(local.index));
         local.wait_for_scope(&scope);
         publisher.join().unwrap();
         searcher.join().unwrap();
