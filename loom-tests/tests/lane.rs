@@ -276,7 +276,7 @@ fn a_frame_pushed_during_a_pull_is_shown_to_the_sleeper() {
 /// Others ask for frames meanwhile, who don't sleep.
 #[test]
 fn hunger_is_not_forgotten_for_others_who_ask() {
-    check_deep(3, || {
+    check(|| {
         fn ask(_: &Sleeper, victim: &Victim) {
             victim.lane.ask();
         }
