@@ -346,21 +346,22 @@ mod tests {
 
     #[test]
     fn what_one_thread_puts_another_may_take() {
-        const MANY: usize = if cfg!(miri) { 4 } else { 10 } * MAGAZINE;
-        let (sender, receiver) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel::<Vec<_>>();
         std::thread::scope(|threads| {
             threads.spawn(move || {
-                for round in 0..MANY {
-                    let block = put([round; 3]).as_ptr().expose_provenance();
-                    sender.send(block).unwrap();
+                for round in 0..4 {
+                    let block = |index| put([round, index, 0]).as_ptr().expose_provenance();
+                    sender.send((0..MAGAZINE).map(block).collect()).unwrap();
                 }
             });
             threads.spawn(move || {
-                for (round, block) in receiver.iter().enumerate() {
-                    let block = ptr::with_exposed_provenance_mut(block);
-                    // SAFETY: from `put`, once.
-                    let value: [usize; 3] = unsafe { take(ptr::NonNull::new(block).unwrap()) };
-                    assert_eq!(value, [round; 3]);
+                for (round, blocks) in receiver.iter().enumerate() {
+                    for (index, block) in blocks.into_iter().enumerate() {
+                        let block = ptr::with_exposed_provenance_mut(block);
+                        // SAFETY: from `put`, once.
+                        let value: [usize; 3] = unsafe { take(ptr::NonNull::new(block).unwrap()) };
+                        assert_eq!(value, [round, index, 0]);
+                    }
                 }
             });
         });
