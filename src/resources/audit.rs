@@ -134,7 +134,7 @@ fn adjust_one(budget: &Budget, all: &[Arc<Elastic>], resource: Resource, wanted:
 #[cfg(all(test, not(loom)))]
 mod tests {
     use crate::policy::amounts::{Means, Resource};
-    use crate::resources::acquire::try_acquire;
+    use crate::resources::acquire::{Acquire, try_acquire};
     use crate::resources::budget::Budget;
     use crate::resources::config::BudgetConfig;
     use crate::resources::request::Request;
@@ -161,5 +161,20 @@ mod tests {
         assert_eq!(elastic.granted(Resource::Memory), 700);
         drop(lease(50));
         assert_eq!(calls.load(Ordering::Relaxed), before + 1, "it has all that it wants");
+    }
+
+    #[test]
+    fn none_grows_by_what_somebody_wants_who_waits_for_something_else_too() {
+        let config = BudgetConfig::default();
+        let budget = Budget::new(&config, |_| Ok(Means::unused(1000)), Arc::new(|| ()));
+        let _network = try_acquire(&budget, &Request::new().network(800)).unwrap();
+        let stretches = Request::new().memory(200).up_to(Resource::Memory, 700);
+        let elastic = try_acquire(&budget, &stretches).unwrap();
+        let waits = Acquire::new(&budget, &Request::new().memory(500).network(1)).unwrap();
+        budget.audit();
+        assert_eq!(elastic.granted(Resource::Memory), 200);
+        drop(waits);
+        budget.audit();
+        assert_eq!(elastic.granted(Resource::Memory), 700);
     }
 }
