@@ -249,8 +249,9 @@ mod tests {
         let ledger = Ledger::new(minute * 10, minute, call);
         assert_eq!(ledger.look(), (None, minute));
         let begin = |lasts| ledger.begin(&terms(lasts, place, Lessee::NOBODY)).unwrap();
-        let long = begin(None);
-        assert_eq!(calls.load(Ordering::Relaxed), 0, "somebody looks before");
+        let (long, planned) = (begin(None), begin(Some(minute)));
+        assert_eq!(calls.load(Ordering::Relaxed), 0, "somebody looks before, or then");
+        assert!(ledger.end(planned));
         let short = begin(Some(Duration::from_millis(1)));
         assert_eq!(calls.load(Ordering::Relaxed), 1);
         std::thread::sleep(Duration::from_millis(5));
@@ -266,6 +267,34 @@ mod tests {
         assert_eq!(ledger.all().count(), 2);
         assert!(ledger.end(short) && ledger.end(long));
         assert_eq!((ledger.all().count(), ledger.look_at(long)), (0, None));
+    }
+
+    #[test]
+    fn the_one_that_is_overdue_for_longest_is_found_wherever_it_stands() {
+        let ledger = Ledger::new(Duration::ZERO, Duration::from_secs(60), Arc::new(|| ()));
+        let begin = |nanoseconds| {
+            let lasts = Some(Duration::from_nanos(nanoseconds));
+            ledger.begin(&terms(lasts, Location::caller(), Lessee::NOBODY)).unwrap()
+        };
+        let (before, oldest) = (begin(0), begin(1));
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(ledger.end(before));
+        // One of them where that was, and one behind.
+        let (_first, _last) = (begin(0), begin(0));
+        let order: Vec<_> = ledger.all().map(|info| info.time_to_live.as_nanos()).collect();
+        assert_eq!(order, [0, 1, 0]);
+        assert_eq!(ledger.look().0.unwrap().time_to_live.as_nanos(), 1);
+        assert!(ledger.look_at(oldest).is_some());
+    }
+
+    #[test]
+    fn how_long_it_is_held_is_said_in_ticks_of_any_length() {
+        let ledger = Ledger::new(Duration::ZERO, Duration::ZERO, Arc::new(|| ()));
+        let begun = ledger.begin(&terms(None, Location::caller(), Lessee::NOBODY)).unwrap();
+        let (_, mut words) = ledger.terms.get(begun.slot).look().unwrap();
+        words[0] = 100;
+        let held = |now| ledger.info(&words, now, 2.5).held.as_nanos();
+        assert_eq!((held(300), held(99)), (500, 0));
     }
 
     #[test]

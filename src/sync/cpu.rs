@@ -14,3 +14,20 @@ pub fn current_cpu() -> Option<u32> {
     #[cfg(not(all(target_os = "linux", not(any(loom, miri, shuttle, filch_no_affinity)))))]
     None
 }
+
+#[cfg(all(test, target_os = "linux", not(any(loom, miri, shuttle, filch_no_affinity))))]
+mod tests {
+    use super::current_cpu;
+
+    #[test]
+    fn a_pinned_thread_runs_where_it_is_pinned() {
+        let on_each = || {
+            for core in core_affinity::get_core_ids().unwrap() {
+                assert!(core_affinity::set_for_current(core));
+                assert_eq!(current_cpu(), Some(core.id as u32));
+            }
+        };
+        // Not the test's own, which others use after it.
+        std::thread::spawn(on_each).join().unwrap();
+    }
+}
