@@ -137,6 +137,7 @@ mod tests {
     use crate::resources::acquire::{Acquire, try_acquire};
     use crate::resources::budget::Budget;
     use crate::resources::config::BudgetConfig;
+    use crate::resources::lessee::Lessee;
     use crate::resources::request::Request;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -176,5 +177,20 @@ mod tests {
         drop(waits);
         budget.audit();
         assert_eq!(elastic.granted(Resource::Memory), 700);
+    }
+
+    #[test]
+    fn whoever_had_more_of_the_cpus_for_a_while_has_none_at_its_end() {
+        let config = BudgetConfig::default();
+        let budget = Budget::new(&config, |_| Ok(Means::unused(1000)), Arc::new(|| ()));
+        // As long as it has this, it is somebody.
+        let _memory = try_acquire(&budget, &Request::new().memory(1)).unwrap();
+        let lessee = Lessee::current();
+        let stretches = Request::new().cpu(100).up_to(Resource::Cpu, 300);
+        let elastic = try_acquire(&budget, &stretches).unwrap();
+        budget.audit();
+        assert_eq!((elastic.granted(Resource::Cpu), lessee.bound()), (300, Some(lessee)));
+        drop(elastic);
+        assert_eq!(lessee.bound(), None);
     }
 }
