@@ -196,5 +196,7 @@ mod tests {
         assert_eq!((elastic.granted(Resource::Cpu), lessee.bound()), (300, Some(lessee)));
         drop(elastic);
         assert_eq!(lessee.bound(), None);
+        budget.audit();
+        assert!(budget.elastics.are_none());
     }
 }

@@ -10,6 +10,8 @@
 //! would do the same on hardware, but loom can't follow them and reports false alarms.
 //!
 //! This file is `unsafe` for the system call alone.
+//!
+//! Models: loom-tests/tests/{lane,event_count}.rs.
 
 #[cfg(loom)]
 use loom::sync::atomic::{Ordering, fence};
