@@ -204,10 +204,12 @@ fn health_shortens_the_longest_waits_where_some_workers_are_slow() {
     let settings = [8, 64].map(|workers| [0.3, 0.5, 0.7].map(|utilisation| (workers, utilisation)));
     let policies =
         [VictimPolicy::RoundRobin, VictimPolicy::LeastLoaded, VictimPolicy::HealthWeighted];
+    // Without optimisations it takes long.
+    let tasks = if cfg!(debug_assertions) { 25_000 } else { 100_000 };
     println!("workers  utilisation  policy            median      p99 (us)");
     std::thread::scope(|scope| {
         let run = |(workers, utilisation)| {
-            let run = move |policy| Model::new(workers, policy).run(100_000, utilisation);
+            let run = move |policy| Model::new(workers, policy).run(tasks, utilisation);
             (workers, utilisation, policies.clone().map(|policy| scope.spawn(move || run(policy))))
         };
         for (workers, utilisation, runs) in
