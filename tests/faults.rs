@@ -86,6 +86,31 @@ fn destructors_that_panic_are_the_panic_handlers_business() {
     assert_eq!(pool.counters().panics, 3);
 }
 
+/// Or its panic would be the submitter's, however late that one goes on.
+#[test]
+fn what_a_broadcast_holds_is_dropped_in_the_pool() {
+    struct Held(Arc<AtomicUsize>, std::thread::ThreadId);
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            let outside = std::thread::current().id() == self.1;
+            self.0.fetch_add(usize::from(outside), Ordering::Relaxed);
+        }
+    }
+
+    let (pool, outside) = (pool(1), Arc::new(AtomicUsize::new(0)));
+    for _ in 0..20_000 {
+        // So that its worker is awake.
+        pool.install(|| ());
+        let held = Held(Arc::clone(&outside), std::thread::current().id());
+        pool.spawn_broadcast(move |_| {
+            let _held = &held;
+        });
+    }
+    pool.shutdown().unwrap();
+    assert_eq!(outside.load(Ordering::Relaxed), 0);
+}
+
 #[test]
 fn a_payload_that_panics_does_not_keep_its_scope_from_ending() {
     let (pool, _) = counting_pool(2);

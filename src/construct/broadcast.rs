@@ -12,6 +12,7 @@ use crate::worker::local::Local;
 use crate::worker::outside::wait_outside;
 use crate::worker::shared::Shared;
 use std::fmt;
+use std::iter;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -155,6 +156,13 @@ pub fn address_all(
     Ok(())
 }
 
+/// A share of it for each part, and none for who makes them: parts may be over sooner, and a destructor that panics is to
+/// do so in one of them.
+pub fn shares<T>(shared: &Shared, held: T) -> impl FnMut() -> Arc<T> {
+    let mut shares = iter::repeat_n(Arc::new(held), shared.regulars.len());
+    move || shares.next().expect("filch: a broadcast has more parts than workers")
+}
+
 fn broadcast_in<OP, R>(shared: &Shared, op: &OP) -> Result<Vec<R>, Rejected<()>>
 where
     OP: Fn(BroadcastContext<'_>) -> R + Sync,
@@ -203,9 +211,9 @@ fn spawn_broadcast_in<OP>(shared: &Shared, op: OP) -> Result<(), Rejected<()>>
 where
     OP: Fn(BroadcastContext<'_>) + Send + Sync + 'static,
 {
-    let op = Arc::new(op);
+    let mut shares = shares(shared, op);
     let part = |index: usize| {
-        let op = Arc::clone(&op);
+        let op = shares();
         // SAFETY: it borrows nothing.
         unsafe { HeapJob::boxed(move |local: &Local| op(BroadcastContext::new(local, index))) }
     };

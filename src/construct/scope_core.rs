@@ -4,7 +4,7 @@
 //! scope itself.
 
 use crate::construct::bounded::Bounded;
-use crate::construct::broadcast::{BroadcastContext, address_all};
+use crate::construct::broadcast::{BroadcastContext, address_all, shares};
 use crate::construct::cancel::CancelToken;
 use crate::construct::push::push;
 use crate::construct::spawn::accepted;
@@ -284,11 +284,11 @@ impl<'scope> Core<'scope> {
         &self,
         work: impl Fn(&Local, BroadcastContext<'_>) + Send + Sync + 'scope,
     ) {
-        let work = Arc::new(work);
+        let mut shares = shares(&self.shared, work);
         let part = |index: usize| {
             // Not to be found by digging through queues: it counts as started at once.
             self.latch.spawned(0, 1);
-            let work = Arc::clone(&work);
+            let work = shares();
             let part = move |local: &Local| work(local, BroadcastContext::new(local, index));
             // SAFETY: as in `job`. Its share in `work` goes before it counts as done.
             unsafe { ScopeJob::boxed_started(&self.latch, part) }
