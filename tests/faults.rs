@@ -99,14 +99,24 @@ fn what_a_broadcast_holds_is_dropped_in_the_pool() {
     }
 
     let (pool, outside) = (pool(1), Arc::new(AtomicUsize::new(0)));
+    let held = || Held(Arc::clone(&outside), std::thread::current().id());
     for _ in 0..20_000 {
         // So that its worker is awake.
         pool.install(|| ());
-        let held = Held(Arc::clone(&outside), std::thread::current().id());
+        let held = held();
         pool.spawn_broadcast(move |_| {
             let _held = &held;
         });
     }
+    pool.in_place_scope(|scope| {
+        for _ in 0..20_000 {
+            pool.install(|| ());
+            let held = held();
+            scope.spawn_broadcast(move |_, _| {
+                let _held = &held;
+            });
+        }
+    });
     pool.shutdown().unwrap();
     assert_eq!(outside.load(Ordering::Relaxed), 0);
 }
