@@ -206,7 +206,7 @@ fn coarse_leaves_are_shared_with_sleeping_workers() {
         let ran = Mutex::new(Vec::new());
         pool.install(|| {
             // The call may have woken more than one.
-            wait_until(|| asleep(&pool) >= workers as u64 - 1);
+            wait_until(|| asleep(&pool) >= workers - 1);
             leaves(0, 16, &|leaf| {
                 let start = Instant::now();
                 while start.elapsed() < Duration::from_millis(4) {

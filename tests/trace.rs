@@ -300,14 +300,18 @@ fn sleep_and_who_ended_it_are_there() {
     wait_until(|| asleep(&pool) == 2);
     pool.install(|| {
         let here = filch::current_thread_index().unwrap();
-        let woken = Arc::new(Gate::default());
-        wait_until(|| asleep(&pool) == 1);
-        let open = Arc::clone(&woken);
-        filch::spawn(move || {
-            assert_ne!(filch::current_thread_index(), Some(here));
-            open.open();
-        });
-        woken.wait();
+        let wakes = || pool.snapshot().workers[here].counters.wakes;
+        // One on its way to sleep needn't be woken.
+        while wakes() == 0 {
+            wait_until(|| asleep(&pool) == 1);
+            let woken = Arc::new(Gate::default());
+            let open = Arc::clone(&woken);
+            filch::spawn(move || {
+                assert_ne!(filch::current_thread_index(), Some(here));
+                open.open();
+            });
+            woken.wait();
+        }
     });
     pool.shutdown().unwrap();
     let trace = Trace::of(&pool, "sleep");

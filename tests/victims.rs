@@ -124,11 +124,14 @@ fn the_worker_that_the_policy_prefers_is_woken() {
     let pool = sleeping_pool(4);
     for worker in [3, 1, 2, 0] {
         pool.set_victim_policy(only(worker));
-        for _ in 0..20 {
+        let mut ran_by = (0..20).map(|_| {
             wait_until(|| asleep(&pool) == 4);
-            // Woken from outside while all sleep: nobody else comes by.
-            assert_eq!(pool.spawn_handle(index).join().unwrap(), worker);
-        }
+            pool.spawn_handle(index).join().unwrap()
+        });
+        // The worker of the policy before may come by on its way to sleep.
+        ran_by.next();
+        // Woken from outside while all sleep: nobody else comes by.
+        assert!(ran_by.all(|index| index == worker));
     }
 }
 

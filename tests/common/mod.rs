@@ -1,7 +1,7 @@
 //! What the tests share.
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 
-use filch::{ThreadPool, ThreadPoolBuilder};
+use filch::{Status, ThreadPool, ThreadPoolBuilder};
 use std::any::Any;
 use std::io::{self, Write};
 use std::ops::Deref;
@@ -100,10 +100,11 @@ pub fn sleeping_pool(workers: usize) -> Pool {
     pool
 }
 
-/// How many workers of a pool sleep that began as a [`sleeping_pool`].
-pub fn asleep(pool: &ThreadPool) -> u64 {
-    let counters = pool.counters();
-    counters.parks - counters.wakes
+/// How many workers sleep, or are about to: they have found nothing, and look for the last time. By what they say they
+/// are about, not by the counters: one that is woken on its way to sleep has parked, and nobody had to wake it.
+pub fn asleep(pool: &ThreadPool) -> usize {
+    let sleeps = |status| matches!(status, Status::Parked | Status::Blocked);
+    pool.snapshot().workers.iter().filter(|worker| sleeps(worker.status)).count()
 }
 
 /// Busy, in the eyes of the pool, until the condition holds.
