@@ -1,6 +1,7 @@
 //! Negative controls: a model that can't fail proves nothing. For each entry of
 //! `controls.txt` this weakens the sources, in a copy, and sees whether the model named
-//! there rejects the result. Some copies share the entries, and each is built incrementally.
+//! there rejects the result. Some copies share the entries, and each is built incrementally: one of the whole sources,
+//! which takes long at first, and others of the lower floors, which most models do with.
 //!
 //! usage: controls [shuttle] [WORD]    only entries with the word in their name; with `shuttle` those of
 //! `shuttle.txt`, which the tests of whole pools must reject
@@ -40,27 +41,37 @@ fn main() -> ExitCode {
     let table = fs::read_to_string(project.join(table)).unwrap();
     let controls = parse(&table);
     let chosen: Vec<_> = controls.iter().filter(|control| control.name.contains(&word)).collect();
-    let left = Mutex::new(chosen.iter().enumerate());
-    let next = || left.lock().unwrap().next();
+    let (low, whole): (Vec<_>, Vec<_>) = (chosen.iter().enumerate()).partition(|(_, control)| {
+        built.1 == "loom" && does_with_lower_floors(project, control.test)
+    });
+    let (low, whole) = (Mutex::new(low.into_iter()), Mutex::new(whole.into_iter()));
     // Returns how many weren't rejected.
-    let work = |number| {
-        let copy = Copy::of(project, number, built);
+    let work = |number: usize, floors| {
+        let left = if floors == Floors::Lower { &low } else { &whole };
+        let next = || left.lock().unwrap().next();
+        let Some(mut entry) = next() else { return 0 };
+        let copy = Copy::of(project, number, floors, built);
         let mut failed = 0;
-        while let Some((index, control)) = next() {
+        loop {
+            let (index, control) = entry;
             let start = Instant::now();
-            let tree = copy.tree(control.test);
-            let verdict = weakened(&tree, &control.changes, &|| copy.verdict(&tree, control.test));
+            let verdict = weakened(&copy.root, &control.changes, &|| copy.verdict(control.test));
             let (place, seconds) = (index + 1, start.elapsed().as_secs());
             println!("{place:>3}/{} {:<34} {verdict} ({seconds} s)", chosen.len(), control.name);
             failed += usize::from(verdict != Verdict::Rejected);
+            match next() {
+                Some(next) => entry = next,
+                None => return failed,
+            }
         }
-        failed
     };
     // One more than CPUs: cargo and the compiler wait for the disk now and then.
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let copies = (cpus + 1).min(chosen.len());
+    // Of the pools under shuttle all need all floors.
+    let floors = |number| if built.1 == "loom" && number > 0 { Floors::Lower } else { Floors::All };
     let failed: usize = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..copies).map(|number| scope.spawn(move || work(number))).collect();
+        let begin = |number| scope.spawn(move || work(number, floors(number)));
+        let threads: Vec<_> = (0..=cpus).map(begin).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     println!("{} passed, {failed} failed", chosen.len() - failed);
@@ -132,48 +143,58 @@ fn weakened(tree: &Path, changes: &[Change], f: &dyn Fn() -> Verdict) -> Verdict
     verdict
 }
 
-/// Copies of the sources that may be spoilt, `whole` and `low`, and which package of theirs is built with which `cfg`.
-struct Copy(PathBuf, (&'static str, &'static str));
+/// Whether the model needs no workers to be built: most look at a primitive, or at the lane.
+fn does_with_lower_floors(project: &Path, test: &str) -> bool {
+    let (file, _) = test.split_once(' ').expect("a file and a name");
+    let path = project.join("loom-tests/tests").join(file).with_extension("rs");
+    // All that have some name this. A model that can't be read is found to be broken later.
+    fs::read_to_string(path).is_ok_and(|model| !model.contains("protocols::shared"))
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Floors {
+    All,
+    Lower,
+}
+
+/// A copy of the sources, which may be spoilt, and which package of theirs is built with which `cfg`.
+struct Copy {
+    root: PathBuf,
+    built: (&'static str, &'static str),
+}
 
 impl Copy {
-    fn of(project: &Path, number: usize, built: (&'static str, &'static str)) -> Self {
+    fn of(
+        project: &Path,
+        number: usize,
+        floors: Floors,
+        built: (&'static str, &'static str),
+    ) -> Self {
         let name = format!("filch-controls-{}-{number}", std::process::id());
         let root = std::env::temp_dir().join(name);
         let do_it = |command: &mut Command| assert!(command.status().unwrap().success());
-        let copy = |what: &[&str], to: PathBuf| {
-            fs::create_dir_all(&to).unwrap();
+        let copy = |what: &[&str], to: &Path| {
+            fs::create_dir_all(to).unwrap();
             do_it(Command::new("cp").current_dir(project).arg("--archive").args(what).arg(to));
         };
-        for tree in ["whole", "low"] {
-            // What Cargo.toml names must be there, though only the library is built.
-            copy(&["Cargo.toml", "Cargo.lock", "src", "benches", "examples"], root.join(tree));
-            copy(&["loom-tests", "tests", "docs"], root.join(tree));
-            // Libraries that the sound models have been built with already.
-            let built_before = format!("target/{}/release", built.1);
-            if project.join(&built_before).exists() {
-                copy(&[&built_before], root.join(tree).join("target"));
-            }
+        // What Cargo.toml names must be there, though only the library is built.
+        copy(&["Cargo.toml", "Cargo.lock", "src", "benches", "examples"], &root);
+        copy(&["loom-tests", "tests", "docs"], &root);
+        // Libraries that the sound models have been built with already.
+        let built_before = format!("target/{}/release", built.1);
+        if project.join(&built_before).exists() {
+            copy(&[&built_before], &root.join("target"));
         }
-        do_it(Command::new(project.join("scripts/lower-floors")).arg(root.join("low")));
-        Self(root, built)
-    }
-
-    /// What the test needs to be built: most models look at a primitive, or at the lane.
-    fn tree(&self, test: &str) -> PathBuf {
-        let (whole, low) = (self.0.join("whole"), self.0.join("low"));
-        let (file, _) = test.split_once(' ').expect("a file and a name");
-        let path = whole.join("loom-tests/tests").join(file).with_extension("rs");
-        // All that do name this, to have workers.
-        match fs::read_to_string(path) {
-            Ok(model) if !model.contains("protocols::shared") => low,
-            _ => whole,
+        if floors == Floors::Lower {
+            do_it(Command::new(project.join("scripts/lower-floors")).arg(&root));
         }
+        Self { root, built }
     }
 
     /// `test`: the file of the test, and words of its name.
-    fn verdict(&self, tree: &Path, test: &str) -> Verdict {
+    fn verdict(&self, test: &str) -> Verdict {
         let (file, filter) = test.split_once(' ').expect("a file and a name");
-        let built = self.build(tree, file).output().unwrap();
+        let built = self.build(file).output().unwrap();
         if !built.status.success() {
             return Verdict::Broken(String::from_utf8_lossy(&built.stderr).into_owned());
         }
@@ -192,11 +213,11 @@ impl Copy {
     }
 
     fn run(&self, program: &str, filter: &str, preemptions: &str) -> Verdict {
-        let log = self.0.join("log");
+        let log = self.root.join("log");
         // Itself, not by cargo: who is killed is to be the model.
         let mut run = Command::new(program)
             .arg(filter)
-            .current_dir(&self.0)
+            .current_dir(&self.root)
             .env("LOOM_MAX_PREEMPTIONS", preemptions)
             .env("LOOM_MAX_BRANCHES", "10000")
             .stdout(fs::File::create(&log).unwrap())
@@ -229,8 +250,8 @@ impl Copy {
         }
     }
 
-    fn build(&self, tree: &Path, test: &str) -> Command {
-        let (package, cfg) = self.1;
+    fn build(&self, test: &str) -> Command {
+        let (package, cfg) = self.built;
         let mut cargo = Command::new(std::env::var("CARGO").unwrap_or("cargo".into()));
         cargo
             .args(["test", "--release", "--offline", "-p", package, "--test", test])
@@ -238,8 +259,8 @@ impl Copy {
             // Optimised, a change takes four times as long to build, and most models are over in no time.
             .args(["--config", "profile.release.package.filch.opt-level=0"])
             .args(["--config", "profile.release.package.loom-tests.opt-level=0"])
-            .current_dir(tree)
-            .env("CARGO_TARGET_DIR", tree.join("target"))
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", self.root.join("target"))
             .env("CARGO_INCREMENTAL", "1")
             .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
             .env("RUSTFLAGS", format!("--cfg {cfg} -C debug-assertions"));
@@ -250,6 +271,6 @@ impl Copy {
 impl Drop for Copy {
     fn drop(&mut self) {
         // A folder left behind in the place for temporary files hurts nobody.
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.root);
     }
 }
