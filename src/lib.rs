@@ -247,7 +247,7 @@ pub mod fuzzed {
 #[doc(hidden)]
 pub mod protocols {
     pub use crate::job::*;
-    pub use crate::policy::ladder;
+    pub use crate::policy::{ladder, wait};
     pub use crate::primitive::{
         account, count_latch, credits, epoch_cell, event_count, gate, latch, loan, parker, pile,
         ring, seats, slots, tenure,

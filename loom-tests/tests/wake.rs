@@ -5,7 +5,6 @@
 
 #![cfg(loom)]
 
-use filch::WaitPolicy;
 use filch::protocols::blocked::Blocked;
 use filch::protocols::count_latch::CountLatch;
 use filch::protocols::fence::without_light_fences;
@@ -17,6 +16,7 @@ use filch::protocols::local::{Deques, Local, Origin};
 use filch::protocols::parker::Parker;
 use filch::protocols::seats::Place;
 use filch::protocols::shared::{Insight, Job, Post, Shared};
+use filch::protocols::wait::WaitPolicy;
 use filch::protocols::watch::Watch;
 use filch::protocols::{Frame, FrameRef, HeapJob, JobRef, ScopeJob, StackJob};
 use loom::thread::{self, JoinHandle};

@@ -1,7 +1,7 @@
 //! Negative controls: a model that can't fail proves nothing. For each entry of
 //! `controls.txt` this weakens the sources, in a copy, and sees whether the model named
-//! there rejects the result. Some copies share the entries, and each is built incrementally: one of the whole sources,
-//! which takes long at first, and others of the lower floors, which most models do with.
+//! there rejects the result. Some copies share the entries, and each is built incrementally: one with the workers,
+//! which takes long at first, and others of the floors below, which most models do with.
 //!
 //! usage: controls [shuttle] [WORD]    only entries with the word in their name; with `shuttle` those of
 //! `shuttle.txt`, which the tests of whole pools must reject
@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A model that lasts this long has gone astray; the sound ones take seconds, or minutes beside all else that CI does.
@@ -41,41 +41,45 @@ fn main() -> ExitCode {
     let table = fs::read_to_string(project.join(table)).unwrap();
     let controls = parse(&table);
     let chosen: Vec<_> = controls.iter().filter(|control| control.name.contains(&word)).collect();
-    let (low, whole): (Vec<_>, Vec<_>) = (chosen.iter().enumerate()).partition(|(_, control)| {
-        built.1 == "loom" && does_with_lower_floors(project, control.test)
-    });
-    let (low, whole) = (Mutex::new(low.into_iter()), Mutex::new(whole.into_iter()));
+    // One more than CPUs: cargo and the compiler wait for the disk now and then.
+    let copies = std::thread::available_parallelism().map_or(1, usize::from) + 1;
+    let entries = || chosen.iter().copied().enumerate();
+    // Each: how many copies, of which floors, for which entries.
+    let groups = if built.1 == "shuttle" {
+        vec![(copies, None, entries().collect())]
+    } else {
+        let (above, below): (Vec<_>, Vec<_>) =
+            entries().partition(|(_, control)| needs_workers(project, control.test));
+        vec![(1, Some(WITH_WORKERS), above), (copies - 1, Some(&[][..]), below)]
+    };
+    let chosen = chosen.len();
     // Returns how many weren't rejected.
-    let work = |number: usize, floors| {
-        let left = if floors == Floors::Lower { &low } else { &whole };
-        let next = || left.lock().unwrap().next();
-        let Some(mut entry) = next() else { return 0 };
-        let copy = Copy::of(project, number, floors, built);
+    let work = |copy: Copy, left: &Mutex<std::vec::IntoIter<(usize, &Control<'_>)>>| {
         let mut failed = 0;
         loop {
-            let (index, control) = entry;
+            let Some((index, control)) = left.lock().unwrap().next() else { return failed };
             let start = Instant::now();
             let verdict = weakened(&copy.root, &control.changes, &|| copy.verdict(control.test));
             let (place, seconds) = (index + 1, start.elapsed().as_secs());
-            println!("{place:>3}/{} {:<34} {verdict} ({seconds} s)", chosen.len(), control.name);
+            println!("{place:>3}/{chosen} {:<34} {verdict} ({seconds} s)", control.name);
             failed += usize::from(verdict != Verdict::Rejected);
-            match next() {
-                Some(next) => entry = next,
-                None => return failed,
-            }
         }
     };
-    // One more than CPUs: cargo and the compiler wait for the disk now and then.
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    // Of the pools under shuttle all need all floors.
-    let floors = |number| if built.1 == "loom" && number > 0 { Floors::Lower } else { Floors::All };
     let failed: usize = std::thread::scope(|scope| {
-        let begin = |number| scope.spawn(move || work(number, floors(number)));
-        let threads: Vec<_> = (0..=cpus).map(begin).collect();
+        let mut threads = Vec::new();
+        for (copies, floors, entries) in groups {
+            let copies = copies.min(entries.len());
+            let left = Arc::new(Mutex::new(entries.into_iter()));
+            for _ in 0..copies {
+                let (number, left) = (threads.len(), Arc::clone(&left));
+                let copy = move || Copy::of(project, number, floors, built);
+                threads.push(scope.spawn(move || work(copy(), &left)));
+            }
+        }
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    println!("{} passed, {failed} failed", chosen.len() - failed);
-    ExitCode::from(u8::from(failed > 0 || chosen.is_empty()))
+    println!("{} passed, {failed} failed", chosen - failed);
+    ExitCode::from(u8::from(failed > 0 || chosen == 0))
 }
 
 /// `@ name | file | test file and filter`, then `- ` lines to find and `+ ` lines to put;
@@ -143,19 +147,16 @@ fn weakened(tree: &Path, changes: &[Change], f: &dyn Fn() -> Verdict) -> Verdict
     verdict
 }
 
-/// Whether the model needs no workers to be built: most look at a primitive, or at the lane.
-fn does_with_lower_floors(project: &Path, test: &str) -> bool {
+/// Whether the model has workers: most look at a primitive, or at the lane.
+fn needs_workers(project: &Path, test: &str) -> bool {
     let (file, _) = test.split_once(' ').expect("a file and a name");
     let path = project.join("loom-tests/tests").join(file).with_extension("rs");
-    // All that have some name this. A model that can't be read is found to be broken later.
-    fs::read_to_string(path).is_ok_and(|model| !model.contains("protocols::shared"))
+    // All that do name this. A model that can't be read is found to be broken later.
+    fs::read_to_string(path).is_ok_and(|model| model.contains("protocols::shared"))
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Floors {
-    All,
-    Lower,
-}
+/// The modules above the queues that they need.
+const WITH_WORKERS: &[&str] = &["telemetry", "policy", "resources", "worker"];
 
 /// A copy of the sources, which may be spoilt, and which package of theirs is built with which `cfg`.
 struct Copy {
@@ -164,10 +165,11 @@ struct Copy {
 }
 
 impl Copy {
+    /// Of all the sources, or of the floors up to the queues and these modules.
     fn of(
         project: &Path,
         number: usize,
-        floors: Floors,
+        floors: Option<&[&str]>,
         built: (&'static str, &'static str),
     ) -> Self {
         let name = format!("filch-controls-{}-{number}", std::process::id());
@@ -185,8 +187,8 @@ impl Copy {
         if project.join(&built_before).exists() {
             copy(&[&built_before], &root.join("target"));
         }
-        if floors == Floors::Lower {
-            do_it(Command::new(project.join("scripts/lower-floors")).arg(&root));
+        if let Some(modules) = floors {
+            do_it(Command::new(project.join("scripts/lower-floors")).arg(&root).args(modules));
         }
         Self { root, built }
     }
