@@ -162,3 +162,71 @@ mod kernel {
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 }
+
+#[cfg(all(test, not(any(loom, miri, shuttle))))]
+mod tests {
+    use super::{heavy_fence, light_fence, prepare};
+    use crate::sync::{AtomicU32, Ordering};
+    use crossbeam_utils::CachePadded;
+    use std::hint::spin_loop;
+    use std::thread;
+
+    const ROUNDS: u32 = 20_000;
+
+    /// One side of a handshake a round.
+    struct Side {
+        here: CachePadded<AtomicU32>,
+        over: CachePadded<AtomicU32>,
+    }
+
+    impl Side {
+        const fn new() -> Self {
+            Self {
+                here: CachePadded::new(AtomicU32::new(0)),
+                over: CachePadded::new(AtomicU32::new(0)),
+            }
+        }
+
+        /// For each round whether it has not seen that the other has come.
+        fn misses(&self, other: &Self, fence: fn(), delays: u32) -> Vec<bool> {
+            let round = |round| {
+                (0..round % delays).for_each(|_| spin_loop());
+                self.here.store(round, Ordering::Relaxed);
+                fence();
+                let missed = other.here.load(Ordering::Relaxed) < round;
+                self.over.store(round, Ordering::Relaxed);
+                let mut looks = 0;
+                while other.over.load(Ordering::Relaxed) < round {
+                    looks += 1;
+                    // The other one may need this CPU.
+                    if looks % 1024 == 0 { thread::yield_now() } else { spin_loop() }
+                }
+                missed
+            };
+            (1..=ROUNDS).map(round).collect()
+        }
+    }
+
+    /// Without the processor's fence where the light side has none, one round in two hundred goes wrong.
+    #[test]
+    fn of_two_who_meet_one_sees_the_other() {
+        static LIGHT: Side = Side::new();
+        static HEAVY: Side = Side::new();
+        prepare();
+        let light = thread::spawn(|| LIGHT.misses(&HEAVY, light_fence, 4));
+        let missed = HEAVY.misses(&LIGHT, heavy_fence, 1);
+        let both = missed.into_iter().zip(light.join().unwrap());
+        assert_eq!(both.filter(|missed| *missed == (true, true)).count(), 0);
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(filch_no_membarrier)))]
+    fn light_fences_cost_nothing_where_the_kernel_can_make_them_up() {
+        // SAFETY: it takes three integers and touches no memory of ours.
+        let offered =
+            unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_QUERY, 0, 0) };
+        prepare();
+        let expedited = libc::c_long::from(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+        assert_eq!(super::asymmetric(), offered > 0 && offered & expedited != 0);
+    }
+}
