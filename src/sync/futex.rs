@@ -2,6 +2,8 @@
 //! and a condition variable with the same meaning (which is also what loom and shuttle run).
 //!
 //! This file is `unsafe` for the system calls alone.
+//!
+//! Model: loom-tests/tests/parker.rs.
 
 pub use kernel::Futex;
 
@@ -113,5 +115,50 @@ mod kernel {
             drop(self.lock.lock().unwrap());
             self.changed.notify_one();
         }
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::Futex;
+    use crate::sync::Ordering;
+    use std::sync::Arc;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn it_sleeps_while_the_word_is_what_was_expected() {
+        let (futex, short) = (Futex::new(7), Duration::from_millis(20));
+        let (start, mut waits) = (Instant::now(), 0);
+        while start.elapsed() < short {
+            futex.wait(7, Some(short));
+            waits += 1;
+        }
+        // One, but for what makes it return early.
+        assert!(waits < 100, "{waits}");
+        futex.wait(6, Some(LONG));
+        assert!(start.elapsed() < LONG / 2);
+    }
+
+    #[test]
+    fn it_is_woken_when_the_word_has_changed() {
+        let start = Instant::now();
+        // Now and then it hasn't fallen asleep yet.
+        for _ in 0..10 {
+            let futex = Arc::new(Futex::new(0));
+            let theirs = Arc::clone(&futex);
+            let sleeper = thread::spawn(move || {
+                while theirs.word.load(Ordering::Relaxed) == 0 {
+                    theirs.wait(0, Some(LONG));
+                }
+            });
+            thread::sleep(Duration::from_millis(2));
+            futex.word.store(1, Ordering::Relaxed);
+            futex.wake();
+            sleeper.join().unwrap();
+        }
+        assert!(start.elapsed() < LONG / 2);
     }
 }
