@@ -270,6 +270,19 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_let_in_at_the_end_counts_as_long_as_it_is_in() {
+        let admission = admission(1);
+        let own = admission.enter();
+        let Asked::Waits(ticket) = admission.ask() else { panic!("there is no room") };
+        admission.close();
+        let place = ticket.into_place();
+        assert_eq!(admission.queued(), 2);
+        drop(place);
+        assert_eq!(admission.queued(), 1);
+        drop(own);
+    }
+
+    #[test]
     fn what_is_in_places_is_what_waits_whoever_spawned_it() {
         let admission = admission(2);
         let own: Vec<_> = (0..5).map(|_| admission.enter()).collect();
