@@ -91,6 +91,14 @@ fn as_many_tasks_of_a_scope_run_at_once_as_there_are_cpus_leased() {
     assert_eq!(most(&pool, 2_000, |crowd| crowd.spawn(30)), (2, 90));
     assert_eq!(most(&pool, 4_000, |crowd| crowd.spawn(50)), (4, 150));
     assert_eq!(most(&pool, 999, |crowd| crowd.spawn(10)), (1, 30));
+    // One that has been made smaller.
+    let (crowd, four) = (Crowd::default(), Request::new().cpu(4_000));
+    pool.install(|| {
+        let mut lease = pool.acquire(&four).unwrap();
+        lease.shrink_to(Resource::Cpu, 2_000);
+        crowd.spawn(30);
+    });
+    assert_eq!(crowd.most(), (2, 90));
     // By a thread that is no worker.
     let crowd = Crowd::default();
     let lease = pool.acquire(&Request::new().cpu(2_000)).unwrap();

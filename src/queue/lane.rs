@@ -208,9 +208,8 @@ impl<C> Lane<C> {
     /// Makes the owner expose its frames at each of its next `pushes`, and then see that the
     /// caller is about to sleep.
     pub fn raise_hunger(&self, pushes: u32) {
-        // Not a store, and not only where no hunger is raised: of this and the
-        // owner's answer to an earlier hunger one comes first. Either this hunger stays, or
-        // the answer is to this one, too.
+        // Not a store, and not only where no hunger is raised: of this and the owner's answer to an earlier hunger one
+        // comes first. Either this hunger stays, or the answer is to this one, too.
         // ORDERING: Release; pairs with expose.
         self.hunger.fetch_max(pushes, Ordering::Release);
     }
@@ -296,5 +295,32 @@ impl<C> Drop for Lane<C> {
     fn drop(&mut self) {
         // SAFETY: from a box, and nobody is left.
         drop(unsafe { Box::from_raw(self.bottom) });
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Lane;
+    use crate::job::StackJob;
+
+    /// Pushes a frame and takes it back. Returns whether it was to be shown.
+    fn join(lane: &Lane<()>) -> bool {
+        let job = StackJob::new(|_: bool| (), lane.top());
+        // SAFETY: popped below, and run by nobody.
+        let hungry = unsafe { lane.push(job.as_frame()) };
+        assert!(!lane.is_bare() && lane.has_hidden());
+        // SAFETY: pushed last.
+        assert!(unsafe { lane.pop(job.below()) });
+        assert!(lane.is_bare() && !lane.has_hidden());
+        hungry
+    }
+
+    #[test]
+    fn frames_hide_until_somebody_asks() {
+        let lane = Lane::hiding(true);
+        assert!(lane.is_bare() && !join(&lane));
+        lane.ask();
+        assert!(join(&lane));
+        assert!(join(&Lane::hiding(false)));
     }
 }
