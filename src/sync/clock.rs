@@ -101,7 +101,7 @@ use counter::{has_counter, read_counter};
 mod tests {
     use super::{Clock, read_counter};
     use std::thread::sleep;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn ticks_are_time() {
@@ -111,12 +111,14 @@ mod tests {
             clocks.push(Clock { counter: Some(read_counter()), ..Clock::new() });
         }
         for clock in clocks {
-            let from = clock.ticks();
+            let (begin, from) = (Instant::now(), clock.ticks());
             sleep(Duration::from_millis(20));
             let ticks = clock.ticks() - from;
             let milliseconds = ticks as f64 * clock.nanoseconds_per_tick() / 1e6;
-            // It sleeps too long, now and then, never too short.
-            assert!((19.9..2000.0).contains(&milliseconds), "{milliseconds} ms");
+            // It sleeps too long, now and then, never too short. Twice: an interruption between two of its looks at
+            // what time it is counts for half.
+            let most = 2e3 * begin.elapsed().as_secs_f64();
+            assert!((19.9..most).contains(&milliseconds), "{milliseconds} ms, or {most}");
         }
     }
 
