@@ -207,8 +207,7 @@ mod tests {
         }
     }
 
-    /// Without the processor's fence where the light side has none, one round in two hundred goes wrong, if they have
-    /// two CPUs.
+    /// Without the heavy fence one to five rounds in a hundred go wrong, if they have two CPUs.
     #[test]
     fn of_two_who_meet_one_sees_the_other() {
         static LIGHT: Side = Side::new();

@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// A model that lasts this long has gone astray; the sound ones take seconds, or minutes beside all else that CI does.
@@ -52,6 +52,10 @@ fn main() -> ExitCode {
             entries().partition(|(_, control)| needs_workers(project, control.test));
         vec![(1, Some(WITH_WORKERS), above), (copies - 1, Some(&[][..]), below)]
     };
+    let groups = groups.into_iter().map(|(copies, floors, entries)| {
+        (copies.min(entries.len()), floors, Mutex::new(entries.into_iter()))
+    });
+    let groups: Vec<_> = groups.collect();
     let chosen = chosen.len();
     // Returns how many weren't rejected.
     let work = |copy: Copy, left: &Mutex<std::vec::IntoIter<(usize, &Control<'_>)>>| {
@@ -67,13 +71,11 @@ fn main() -> ExitCode {
     };
     let failed: usize = std::thread::scope(|scope| {
         let mut threads = Vec::new();
-        for (copies, floors, entries) in groups {
-            let copies = copies.min(entries.len());
-            let left = Arc::new(Mutex::new(entries.into_iter()));
-            for _ in 0..copies {
-                let (number, left) = (threads.len(), Arc::clone(&left));
-                let copy = move || Copy::of(project, number, floors, built);
-                threads.push(scope.spawn(move || work(copy(), &left)));
+        for (copies, floors, left) in &groups {
+            for _ in 0..*copies {
+                let number = threads.len();
+                let copy = move || Copy::of(project, number, *floors, built);
+                threads.push(scope.spawn(move || work(copy(), left)));
             }
         }
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
