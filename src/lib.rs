@@ -142,7 +142,7 @@
 //! pool ends with [`shutdown_global`]; without that call, its unfinished tasks end with the
 //! process, as those of any thread that `main` doesn't wait for.
 
-#![cfg_attr(not(any(loom, fuzzing)), deny(missing_docs))]
+#![cfg_attr(not(any(loom, fuzzing)), deny(missing_docs, missing_debug_implementations))]
 
 #[cfg(doctest)]
 mod compile_fail;

@@ -151,7 +151,7 @@ pub fn address_all(
     };
     match Local::current_in(shared) {
         Some(local) if local.returns() => address_all(),
-        _ => shared.submit(address_all)?,
+        _ => shared.submit(address_all).map_err(Rejected::without_task)?,
     }
     Ok(())
 }

@@ -58,7 +58,7 @@ where
     let send = || address(shared, worker, detached(shared, current, None, task));
     match current {
         Some(local) if local.returns() => send(),
-        _ => accepted(shared.submit(send).map_err(Rejected::from)),
+        _ => accepted(shared.submit(send).map_err(Rejected::without_task)),
     }
     worker
 }

@@ -331,7 +331,7 @@ mod tests {
         let reading = |value: f64| T::from_words(&vec![value.to_bits(); T::FIELDS.len()]);
         let [highest, newest] = [2.0, 1.0].map(reading);
         [highest, newest].iter().for_each(|one| T::history(&readings).push(Duration::ZERO, one));
-        let (pool, latency) = (PoolSnapshot::default(), LatencySnapshot::default());
+        let (pool, latency) = (PoolSnapshot::nothing(), LatencySnapshot::default());
         let snapshot = Snapshot::new(pool, Vec::new(), latency, Ok(&readings));
         let ages = ages(&snapshot).into_iter().filter(|row| row.1[0].is_ok());
         assert_eq!(ages.map(|row| row.0).collect::<Vec<_>>(), [T::NAME]);

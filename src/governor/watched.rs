@@ -42,7 +42,7 @@ impl Watched {
         let next = self.governor.tick(at, None, &self.readings);
         assert!(cfg!(fuzzing) || next == at + Duration::from_secs(1));
         Snapshot::new(
-            PoolSnapshot::default(),
+            PoolSnapshot::nothing(),
             Vec::new(),
             LatencySnapshot::default(),
             Ok(&self.readings),

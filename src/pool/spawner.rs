@@ -2,7 +2,7 @@
 
 use crate::pool::thread::ThreadBuilder;
 use crate::sync::ThreadHandle;
-use std::io;
+use std::{fmt, io};
 
 /// How the threads of a pool are started.
 pub trait ThreadSpawn: private::Sealed {
@@ -25,6 +25,12 @@ pub struct DefaultSpawn;
 
 /// Threads that the user starts.
 pub struct CustomSpawn<F>(pub(crate) F);
+
+impl<F> fmt::Debug for CustomSpawn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomSpawn").finish_non_exhaustive()
+    }
+}
 
 impl private::Sealed for DefaultSpawn {}
 impl<F> private::Sealed for CustomSpawn<F> {}

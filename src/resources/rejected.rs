@@ -46,15 +46,15 @@ impl fmt::Display for Rejection {
     }
 }
 
-impl<F> Rejected<F> {
-    pub(crate) fn map<G>(self, f: impl FnOnce(F) -> G) -> Rejected<G> {
-        Rejected { task: f(self.task), reason: self.reason }
+impl Rejected<()> {
+    pub(crate) fn without_task(reason: Rejection) -> Self {
+        Self { task: (), reason }
     }
 }
 
-impl From<Rejection> for Rejected<()> {
-    fn from(reason: Rejection) -> Self {
-        Self { task: (), reason }
+impl<F> Rejected<F> {
+    pub(crate) fn map<G>(self, f: impl FnOnce(F) -> G) -> Rejected<G> {
+        Rejected { task: f(self.task), reason: self.reason }
     }
 }
 

@@ -297,7 +297,7 @@ mod tests {
     use std::time::Duration;
 
     fn snapshot(readings: Source<'_>) -> Snapshot {
-        Snapshot::new(PoolSnapshot::default(), Vec::new(), LatencySnapshot::default(), readings)
+        Snapshot::new(PoolSnapshot::nothing(), Vec::new(), LatencySnapshot::default(), readings)
     }
 
     #[test]

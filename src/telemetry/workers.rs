@@ -57,13 +57,12 @@ impl Lately {
     }
 }
 
-impl Default for PoolSnapshot {
-    fn default() -> Self {
+impl PoolSnapshot {
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn nothing() -> Self {
         Self::new(Counters::default(), Work::unavailable(Unavailable::NotYet))
     }
-}
 
-impl PoolSnapshot {
     pub(crate) fn new(counters: Counters, now: Work) -> Self {
         let none = Lately::of(|_| Err(Unavailable::NotYet));
         let (throughput, error_rate, utilisation) = (none, none, none);
