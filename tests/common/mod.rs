@@ -116,6 +116,12 @@ pub fn wait_until(mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// So many rounds of a race; on a busy machine, where each waits for its turn on a CPU, as many as there is time for.
+pub fn rounds(most: usize) -> impl Iterator<Item = usize> {
+    let end = Instant::now() + Duration::from_secs(2);
+    (0..most).take_while(move |&round| round < most / 20 || Instant::now() < end)
+}
+
 /// What threads wait behind until it is opened.
 #[derive(Default)]
 pub struct Gate(AtomicBool);
