@@ -115,6 +115,26 @@ fn tasks_from_outside_run_in_the_order_of_their_arrival() {
 }
 
 #[test]
+fn a_task_that_is_fetched_with_one_that_waits_for_it_is_stolen() {
+    let pool = pool(2);
+    for _ in rounds(20) {
+        let [held, waited_for] = [(); 2].map(|()| Arc::new(Gate::default()));
+        for _ in 0..2 {
+            let held = held.clone();
+            pool.spawn(move || held.wait());
+        }
+        let [waits, opens] = [(); 2].map(|()| waited_for.clone());
+        // Among short ones, of which several are fetched at once.
+        (0..200).for_each(|_| pool.spawn(|| ()));
+        pool.spawn(move || waits.wait());
+        pool.spawn(move || opens.open());
+        (0..200).for_each(|_| pool.spawn(|| ()));
+        held.open();
+        waited_for.wait();
+    }
+}
+
+#[test]
 fn tasks_that_spawn_themselves_again_do_not_keep_others_out() {
     fn again(stop: Arc<Gate>) {
         if !stop.is_open() {

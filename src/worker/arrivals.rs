@@ -6,6 +6,8 @@
 //! it spawns meanwhile comes before them; and in plain sight, so that others may steal them. A
 //! thread that is put aside in the midst of queueing a task delays those fetched with it:
 //! crossbeam's queue waits for it.
+//!
+//! Model: loom-tests/tests/wake.rs.
 
 use crate::job::JobRef;
 use crate::worker::blocked::concerns_guests;

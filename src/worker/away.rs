@@ -1,4 +1,6 @@
 //! A worker that blocks leaves its seat to somebody else for as long. The protocol is in primitive/seats.rs.
+//!
+//! Model: loom-tests/tests/wake.rs.
 
 use crate::sync::fence::heavy_fence;
 use crate::worker::local::Local;

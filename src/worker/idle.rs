@@ -1,5 +1,7 @@
 //! What a worker does when it finds nothing: it looks again for a while, then sleeps.
 //! The protocol is the event count's; this is the member's side of it.
+//!
+//! Model: loom-tests/tests/wake.rs.
 
 use crate::policy::idleness::Idleness;
 use crate::policy::ladder::{Ladder, Step};

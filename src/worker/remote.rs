@@ -1,4 +1,6 @@
 //! The part of a worker that others may touch.
+//!
+//! Model: loom-tests/tests/wake.rs.
 
 use crate::job::{FrameRef, JobRef, ScopeJobRef};
 use crate::primitive::latch::Latch;

@@ -18,6 +18,8 @@
 //!
 //! And in all cases parts of broadcasts in its own inbox, which nobody else may run.
 //! A job that it stole but may not run goes to the misfits.
+//!
+//! Model: loom-tests/tests/wake.rs.
 
 use crate::job::FrameRef;
 use crate::policy::ladder::{Ladder, Step};
