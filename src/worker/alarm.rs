@@ -1,4 +1,6 @@
 //! The alerts of a pool, and who listens to them.
+//!
+//! Tests: tests/alerts.rs.
 
 use crate::telemetry::alert::{Alert, Alerts};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};

@@ -8,6 +8,7 @@
 //! crossbeam's queue waits for it.
 //!
 //! Model: loom-tests/tests/wake.rs.
+//! Tests: tests/spawn.rs.
 
 use crate::job::JobRef;
 use crate::worker::blocked::concerns_guests;

@@ -2,6 +2,7 @@
 //! too many. `primitive/seats.rs` has the protocol, `staff` who lends seats.
 //!
 //! Models: loom-tests/tests/{seats,wake}.rs.
+//! Tests: tests/elastic.rs.
 
 use crate::primitive::seats::Place;
 use crate::sync::fence::heavy_fence;

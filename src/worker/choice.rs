@@ -3,6 +3,8 @@
 //!
 //! A policy says only who comes first. So nothing depends on it: a thief that finds nothing there looks at
 //! all others, and a worker that leaves work to others does so for a moment.
+//!
+//! Tests: tests/victims.rs.
 
 use crate::policy::victim::{Candidate, ChooseVictim, VictimPolicy};
 use crate::sync::park_timeout;

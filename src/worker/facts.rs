@@ -1,4 +1,6 @@
 //! What a pool says of itself: read while its workers go on, so never all of one moment.
+//!
+//! Tests: tests/{memory,threads}.rs.
 
 use crate::telemetry::activity::{Seen, Status};
 use crate::telemetry::counters::Counters;

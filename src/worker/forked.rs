@@ -4,6 +4,8 @@
 //!
 //! A worker whose thread forked goes on in the child with what it is in the midst of, alone: its joins and scopes run here. No
 //! thread is hired, and it doesn't get back to the loop, where it would run what the parent's workers run, too.
+//!
+//! Tests: tests/fork.rs.
 
 use crate::sync::fork;
 use crate::worker::local::Local;

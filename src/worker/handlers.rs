@@ -1,4 +1,6 @@
 //! What the user wants to be told of.
+//!
+//! Tests: tests/messages.rs.
 
 use crate::job::Payload;
 use crate::policy::admission::Shed;

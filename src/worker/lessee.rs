@@ -1,5 +1,7 @@
 //! A worker that runs a lessee: something that has leases, or is part of what has some. Joins tell their parts, by the slow
 //! way; what it runs in the midst of that is none of it, unless it says so.
+//!
+//! Tests: tests/lessees.rs.
 
 use crate::resources::lessee::{Lessee, Outer};
 use crate::worker::local::Local;

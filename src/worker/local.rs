@@ -2,6 +2,8 @@
 //!
 //! This file is `unsafe` for the pointer in the thread-local, which lets a join reach its
 //! worker without a lock or a count.
+//!
+//! Tests: tests/memory.rs.
 
 use crate::job::{Counts, FrameRef, JobRef, ScopeJobRef};
 use crate::policy::idleness::Idleness;

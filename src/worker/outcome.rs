@@ -1,4 +1,6 @@
 //! Tasks that fail or don't begin, and what comes of that.
+//!
+//! Tests: tests/cancel.rs.
 
 use crate::job::Payload;
 use crate::policy::admission::Shed;

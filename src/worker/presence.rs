@@ -12,6 +12,8 @@
 //!
 //! Each change away from `STALLED` is by read-modify-write, so exactly one side gives the
 //! seat back. Beside the state, `LENT`: it has not settled in its seat. Written under the seats' lock.
+//!
+//! Tests: tests/elastic.rs.
 
 use crate::sync::{AtomicU32, Ordering};
 

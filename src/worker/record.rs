@@ -2,6 +2,8 @@
 //!
 //! Each writes to a ring of its own, which its thread makes as it begins. A join writes nothing: what
 //! becomes of it if others are hungry does. What threads do that are no workers isn't recorded.
+//!
+//! Tests: tests/trace.rs.
 
 use crate::job::Payload;
 use crate::sync::current_thread;

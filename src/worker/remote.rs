@@ -1,6 +1,7 @@
 //! The part of a worker that others may touch.
 //!
 //! Model: loom-tests/tests/wake.rs.
+//! Tests: tests/threads.rs.
 
 use crate::job::{FrameRef, JobRef, ScopeJobRef};
 use crate::primitive::latch::Latch;

@@ -2,6 +2,7 @@
 //! `primitive/seats.rs` has the protocol.
 //!
 //! Model: loom-tests/tests/wake.rs.
+//! Tests: tests/elastic.rs.
 
 use crate::primitive::seats::Spare;
 use crate::sync::fence::heavy_fence;

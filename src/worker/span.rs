@@ -15,6 +15,8 @@
 //! the next, which starts the next, would keep all of their spans open. They follow from it.
 //!
 //! Subscribers are users' code, and called where nothing may unwind: what they throw is dropped here.
+//!
+//! Tests, with the feature: tests/tracing.rs.
 
 #[cfg(feature = "tracing")]
 mod told {

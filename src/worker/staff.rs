@@ -8,6 +8,7 @@
 //! ends, looks into the inbox after that.
 //!
 //! Models: loom-tests/tests/{seats,wake}.rs.
+//! Tests: tests/elastic.rs.
 
 #[cfg(any(loom, test))]
 use crate::primitive::seats::Place;

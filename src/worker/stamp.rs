@@ -1,4 +1,6 @@
 //! When things happened whose lengths are measured; and which tasks those are.
+//!
+//! Tests: tests/latency.rs.
 
 use crate::sync::clock::Clock;
 use crate::sync::statistic::{AtomicU64, Ordering};

@@ -3,6 +3,8 @@
 //! and the blocks of jobs that are done.
 //!
 //! Each does so itself, when it has nothing else to do.
+//!
+//! Tests: tests/tidy.rs.
 
 use crate::job::{self, JobRef, ScopeJobRef};
 use crate::sync::statistic::Ordering;

@@ -3,6 +3,8 @@
 //! One task in so many is timed: its submitter stamps it, and makes it a job of another kind than the
 //! rest, which so pay for one countdown. A task with a label is marked as its worker's current one in
 //! any case.
+//!
+//! Tests: tests/latency.rs.
 
 use crate::telemetry::labels::Class;
 use crate::telemetry::latency::Began;

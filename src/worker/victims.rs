@@ -1,5 +1,7 @@
 //! The policy by which workers are chosen, and what is known of each: a table that is replaced when the policy
 //! is, and now and then by the governor.
+//!
+//! Tests: tests/victims.rs.
 
 use crate::policy::victim::{Candidate, VictimPolicy};
 use crate::primitive::epoch_cell::EpochCell;

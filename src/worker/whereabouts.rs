@@ -8,6 +8,8 @@
 //!
 //! All of it is a guess: threads migrate, and what is read may be old. A wrong one costs a wake or
 //! a delay, never work.
+//!
+//! Tests: tests/victims.rs.
 
 use crate::sync::cpu::current_cpu;
 use crate::sync::{AtomicU32, Ordering};
