@@ -24,8 +24,15 @@ pub struct Idleness {
 impl Idleness {
     /// Whether it looks for long, even if many others do: by experience there is work soon, for all
     /// of them.
-    pub fn is_patient(&self) -> bool {
+    fn is_patient(&self) -> bool {
         self.short >= ENOUGH && !self.in_vain
+    }
+
+    /// For one of so many workers that begins to search beside so many others.
+    pub fn ladder_beside(&self, searching: usize, workers: usize) -> Ladder {
+        // At most half of the workers search: more find no more, and get in the way.
+        let crowded = 2 * (searching + 1) > workers.max(2);
+        if crowded && !self.is_patient() { Ladder::short() } else { self.ladder() }
     }
 
     pub fn ladder(&self) -> Ladder {
@@ -64,13 +71,16 @@ impl Idleness {
 #[cfg(test)]
 mod tests {
     use super::{Idleness, SHORT};
-    use crate::policy::ladder::Step;
+    use crate::policy::ladder::{Ladder, Step};
     use std::time::Duration;
 
     const ALMOST: Duration = SHORT.saturating_sub(Duration::from_nanos(1));
 
     fn yields(idleness: Idleness) -> usize {
-        let mut ladder = idleness.ladder();
+        looks(idleness.ladder())
+    }
+
+    fn looks(mut ladder: Ladder) -> usize {
         (0..).take_while(|_| ladder.next_step() == Step::Yield).count()
     }
 
@@ -117,6 +127,20 @@ mod tests {
             assert_eq!(yields(idleness), usual());
             idleness.found(false);
         }
+    }
+
+    #[test]
+    fn half_of_the_workers_look_and_all_of_the_patient() {
+        let mut idleness = Idleness::default();
+        for (workers, half) in [(1, 1), (2, 1), (3, 1), (8, 4), (9, 4)] {
+            for searching in 0..workers {
+                let expected = if searching < half { usual() } else { 0 };
+                assert_eq!(looks(idleness.ladder_beside(searching, workers)), expected);
+            }
+        }
+        idleness.slept(ALMOST);
+        idleness.slept(ALMOST);
+        assert!(looks(idleness.ladder_beside(7, 8)) > usual());
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! Where a worker that may run anything looks for work, and in which order.
+//!
+//! Tests: tests/victims.rs.
 
 use crate::job::{FrameRef, ScopeJobRef};
 use crate::queue::lane::Pulled;

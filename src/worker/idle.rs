@@ -2,6 +2,7 @@
 //! The protocol is the event count's; this is the member's side of it.
 //!
 //! Model: loom-tests/tests/wake.rs.
+//! Tests: tests/idle.rs.
 
 use crate::policy::idleness::Idleness;
 use crate::policy::ladder::{Ladder, Step};
@@ -29,12 +30,11 @@ impl Local {
     /// The next job, or `None` when the pool has come to its end.
     pub fn idle(&self) -> Option<Job> {
         let (idle, idleness) = (&self.shared.idle, self.idleness.get());
-        // At most half of the workers search: more find no more, and get in the way.
-        let crowded = 2 * (idle.searching() + 1) > self.shared.regulars.len().max(2);
+        let ladder = idleness.ladder_beside(idle.searching(), self.shared.regulars.len());
         idle.start_searching();
-        // Nor one that leaves to others what it may find.
-        let looks = (!crowded || idleness.is_patient()) && self.shared.takes(self.index);
-        self.search(if looks { idleness.ladder() } else { Ladder::short() })
+        // Whoever leaves to others what it may find needn't look.
+        let looks = self.shared.takes(self.index);
+        self.search(if looks { ladder } else { Ladder::short() })
     }
 
     fn learn(&self, lesson: impl FnOnce(&mut Idleness)) {

@@ -182,8 +182,11 @@ pub fn in_child(test: &str, env: &[(&str, &str)], body: impl FnOnce()) -> Option
         body();
         return None;
     }
+    // Where the test's file is within this program: scripts/mutants makes one of several.
+    let (_, file) = module_path!().strip_suffix("common").unwrap().split_once("::").unwrap();
+    let name = file.to_owned() + test;
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([test, "--exact", "--nocapture", "--include-ignored", "--test-threads=1"]);
+    command.args([&*name, "--exact", "--nocapture", "--include-ignored", "--test-threads=1"]);
     command.env_remove("FILCH_NUM_THREADS").envs(env.iter().copied()).env(CHILD, test);
     let output = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);

@@ -1,7 +1,7 @@
 //! Shapes that stop rayon, by a deadlock or by the end of a stack. Each runs on filch, and on
 //! rayon in a child process, where it must fail: so each is one that can.
 
-use crate::common::*;
+use super::common::*;
 use std::cell::Cell;
 use std::hint::black_box;
 use std::os::unix::process::ExitStatusExt;

@@ -1,6 +1,6 @@
 //! Spares: who takes the place of a worker that blocks, and what happens if nobody can.
 
-use crate::common::*;
+use super::common::*;
 use filch::blocking;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
