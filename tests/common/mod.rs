@@ -15,9 +15,10 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Far above what any test takes, even on one busy core.
+/// Far above what any test takes, even on one busy core; or so many seconds, where many are to hang.
 fn too_long() -> Duration {
-    patient(Duration::from_secs(90))
+    let seconds = std::env::var("FILCH_TOO_LONG").map_or(90, |seconds| seconds.parse().unwrap());
+    patient(Duration::from_secs(seconds))
 }
 
 /// So many times as long as `FILCH_PATIENCE` says, for tests that a tool makes slow.
