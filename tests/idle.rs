@@ -3,7 +3,8 @@
 mod common;
 
 use common::*;
-use filch::{Counters, ThreadPool};
+use filch::{Counters, Status, ThreadPool};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -43,4 +44,22 @@ fn a_worker_looks_around_before_it_sleeps_unless_its_sleeps_are_long() {
         .collect();
     assert!(looks[0] > 0);
     assert_eq!(looks[2..], [0; 4]);
+}
+
+#[test]
+fn a_worker_is_seen_to_sleep_and_to_run() {
+    let pool = pool(1);
+    let status = || pool.snapshot().workers[0].status;
+    for _ in 0..3 {
+        wait_until(|| status() == Status::Parked);
+        let [begun, ends] = [(); 2].map(|()| Arc::new(Gate::default()));
+        let gates = (begun.clone(), ends.clone());
+        pool.spawn(move || {
+            gates.0.open();
+            gates.1.wait();
+        });
+        begun.wait();
+        assert_eq!(status(), Status::Running);
+        ends.open();
+    }
 }
