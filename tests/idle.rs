@@ -63,3 +63,29 @@ fn a_worker_is_seen_to_sleep_and_to_run() {
         ends.open();
     }
 }
+
+/// A caller who spins stands in for the worker that it calls: what it took over it is to give back.
+#[test]
+fn a_pool_sleeps_and_wakes_after_many_calls() {
+    for workers in [1, 2, 4] {
+        let pool = pool(workers);
+        for _ in 0..5 {
+            for _ in rounds(2000) {
+                pool.install(|| ());
+            }
+            at_rest(&pool);
+            // From outside and from within.
+            for spawns in [true, false] {
+                let gate = Arc::new(Gate::default());
+                let open = gate.clone();
+                let task = move || open.open();
+                if spawns {
+                    pool.spawn(task)
+                } else {
+                    pool.install(|| filch::spawn(task))
+                }
+                gate.wait();
+            }
+        }
+    }
+}

@@ -10,6 +10,8 @@ use common::*;
 use filch::blocking;
 use std::cell::Cell;
 use std::collections::HashSet;
+#[cfg(target_os = "linux")]
+use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -317,5 +319,40 @@ fn a_waiter_that_sleeps_is_woken_or_replaced_when_its_job_grows() {
             };
             assert!(pool.join(a, b).1, "{:?}", pool.counters());
         }
+    }
+}
+
+/// Below its frame, of 640 kB, there is less of a stack of 1 MB than a wait leaves alone.
+#[cfg(target_os = "linux")]
+#[inline(never)]
+fn deep(wait: impl FnOnce()) {
+    let mut large = [0_u8; 640 << 10];
+    black_box(&mut large);
+    wait();
+    black_box(&mut large);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_whose_stack_is_nearly_used_up_leaves_to_others_what_it_waits_for() {
+    let pool = Pool::from(builder(2).stack_size(1 << 20));
+    let refusals = || pool.counters().refusals;
+    for round in 1..=5 {
+        pool.install(|| {
+            deep(|| {
+                let here = filch::current_thread_index();
+                filch::scope(|scope| {
+                    for _ in 0..10 {
+                        scope.spawn(|_| {
+                            assert_ne!(filch::current_thread_index(), here);
+                            // Until it has looked around often, and sleeps.
+                            wait_until(|| refusals() >= round && asleep(&pool) > 0);
+                        });
+                    }
+                });
+            });
+        });
+        // It may have been woken for tasks that it then left alone, too.
+        assert!((round..5 * round).contains(&refusals()), "{}", refusals());
     }
 }

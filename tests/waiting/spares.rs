@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// As many as may be in a pool with `max_threads(PARTIES)`.
 const PARTIES: usize = 8;
@@ -179,6 +179,36 @@ fn a_lone_worker_that_waits_for_another_pool_helps_out_as_a_last_resort() {
         };
         let ran_on = lone.install(|| other.install(ask));
         assert_eq!((ran_on, lone.counters().last_resorts), (Some(0), round));
+    }
+}
+
+/// As above, but what it waits for ends before its patience does.
+#[test]
+fn a_lone_worker_that_is_told_of_tasks_while_it_waits_keeps_its_patience() {
+    let (lone, other) = (Arc::new(Pool::from(builder(1).max_threads(1))), Arc::new(pool(1)));
+    for _ in 0..20 {
+        let ran = Arc::new(AtomicUsize::new(0));
+        let task = {
+            let (other, ask, ran) = (other.clone(), lone.clone(), ran.clone());
+            move || {
+                let start = other.install(|| {
+                    wait_until(|| asleep(&ask) == 1);
+                    let start = Instant::now();
+                    for _ in 0..10 {
+                        let ran = ran.clone();
+                        ask.spawn(move || _ = ran.fetch_add(1, Ordering::Relaxed));
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    start
+                });
+                // Or else the machine was busy, and it had reason to lose it.
+                if start.elapsed() < Duration::from_millis(90) {
+                    assert_eq!(ran.load(Ordering::Relaxed), 0);
+                }
+            }
+        };
+        lone.spawn_handle(task).join().unwrap();
+        wait_until(|| ran.load(Ordering::Relaxed) == 10);
     }
 }
 
