@@ -92,6 +92,29 @@ fn control_waits_that_may_run_anything_pick_up_unrelated_tasks() {
     assert_eq!(pool.counters().last_resorts, 0);
 }
 
+/// Nobody else is there who could take it.
+#[test]
+fn a_wait_that_may_run_anything_takes_a_frame_from_beside_a_long_leaf() {
+    let policy = filch::WaitPolicy::Any;
+    let pool = Pool::from(builder(2).max_threads(2).wait_policy(policy));
+    for _ in rounds(100) {
+        pool.install(|| {
+            let begun = Arc::new(Gate::default());
+            let begins = begun.clone();
+            let task = filch::spawn_handle(move || {
+                let ran = Gate::default();
+                let leaf = || {
+                    begins.open();
+                    ran.wait();
+                };
+                filch::join(leaf, || ran.open());
+            });
+            begun.wait();
+            task.join().unwrap();
+        });
+    }
+}
+
 /// As under rayon: the tasks of all scopes and those of none lie on one deque, and a wait runs
 /// whatever is on top of it.
 #[test]
@@ -335,24 +358,28 @@ fn deep(wait: impl FnOnce()) {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_worker_whose_stack_is_nearly_used_up_leaves_to_others_what_it_waits_for() {
-    let pool = Pool::from(builder(2).stack_size(1 << 20));
-    let refusals = || pool.counters().refusals;
-    for round in 1..=5 {
-        pool.install(|| {
-            deep(|| {
+    // Where no thread has left a larger stack, which the system would take again.
+    child_succeeds(
+        "a_worker_whose_stack_is_nearly_used_up_leaves_to_others_what_it_waits_for",
+        &[],
+        || {
+            let pool = Pool::from(builder(2).stack_size(1 << 20));
+            let refusals = || pool.counters().refusals;
+            let wait = || {
                 let here = filch::current_thread_index();
                 filch::scope(|scope| {
                     for _ in 0..10 {
                         scope.spawn(|_| {
                             assert_ne!(filch::current_thread_index(), here);
                             // Until it has looked around often, and sleeps.
-                            wait_until(|| refusals() >= round && asleep(&pool) > 0);
+                            wait_until(|| refusals() > 0 && asleep(&pool) > 0);
                         });
                     }
                 });
-            });
-        });
-        // It may have been woken for tasks that it then left alone, too.
-        assert!((round..5 * round).contains(&refusals()), "{}", refusals());
-    }
+            };
+            pool.install(|| deep(wait));
+            // It may have been woken for tasks that it then left alone, too.
+            assert!((1..10).contains(&refusals()), "{}", refusals());
+        },
+    );
 }
