@@ -498,6 +498,21 @@ fn a_guest_that_detaches_its_pool_is_free() {
 }
 
 #[test]
+fn a_pool_ends_without_a_guest_whose_thread_has_ended() {
+    let _dog = Dog::alone();
+    let (tell, told) = mpsc::channel();
+    let exits = move |index| tell.send(index).unwrap();
+    let pool = on_new_thread(|| {
+        let builder = builder(2).max_threads(2).exit_handler(exits);
+        builder.use_current_thread().build().unwrap()
+    });
+    // The guest's part is for nobody.
+    pool.spawn_broadcast(|_| ());
+    pool.detach();
+    assert_eq!(told.recv(), Ok(1));
+}
+
+#[test]
 fn a_guests_pool_is_shut_down_on_its_thread_only() {
     on_new_thread(|| {
         let pool = guest(2);
