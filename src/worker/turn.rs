@@ -79,3 +79,41 @@ impl Turn {
         self.left.set(1);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Turn;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn turns_alternate_and_so_does_what_outsiders_begin_with() {
+        let (turn, start) = (Turn::new(), Instant::now());
+        let (mut searches, mut turns, mut most) = ([0; 2], Vec::new(), 0);
+        while searches.iter().any(|&searches| searches < 100) || turns.len() < 10 {
+            assert!(start.elapsed() < Duration::from_secs(30));
+            let outsiders = turn.is_outsiders();
+            searches[usize::from(outsiders)] += 1;
+            let is_another = turns.last().is_none_or(|&(last, _)| last != outsiders);
+            if is_another {
+                turns.push((outsiders, turn.has_calls_first()));
+            }
+            assert!(turn.searches_left() >= 1);
+            most = most.max(turn.searches_left());
+        }
+        let calls_first = turns.iter().filter(|turn| turn.0).map(|turn| turn.1);
+        assert!(
+            calls_first.clone().eq([true, false].into_iter().cycle().take(calls_first.count()))
+        );
+        assert!(most > 1, "short searches are not each timed");
+    }
+
+    #[test]
+    fn what_was_learnt_is_forgotten_when_nothing_waits_outside() {
+        let (turn, start) = (Turn::new(), Instant::now());
+        while !turn.is_outsiders() || turn.searches_left() == 1 {
+            assert!(start.elapsed() < Duration::from_secs(30));
+        }
+        turn.end();
+        assert_eq!((turn.outsiders.get(), turn.searches_left()), (false, 1));
+    }
+}
