@@ -86,6 +86,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
+    #[cfg_attr(miri, ignore = "a search takes longer there than a turn")]
     fn turns_alternate_and_so_does_what_outsiders_begin_with() {
         let (turn, start) = (Turn::new(), Instant::now());
         let (mut searches, mut turns, mut most) = ([0; 2], Vec::new(), 0);
@@ -108,6 +109,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "a search takes longer there than a turn")]
     fn what_was_learnt_is_forgotten_when_nothing_waits_outside() {
         let (turn, start) = (Turn::new(), Instant::now());
         while !turn.is_outsiders() || turn.searches_left() == 1 {
