@@ -513,6 +513,53 @@ fn a_pool_ends_without_a_guest_whose_thread_has_ended() {
 }
 
 #[test]
+fn a_pool_whose_only_worker_was_a_guest_that_is_gone_ends() {
+    child_succeeds("a_pool_whose_only_worker_was_a_guest_that_is_gone_ends", &[], || {
+        let _dog = Dog::alone();
+        let before = threads();
+        let pool =
+            on_new_thread(|| builder(1).max_threads(1).use_current_thread().build().unwrap());
+        pool.spawn(|| unreachable!("it is for nobody"));
+        pool.detach();
+        while threads() > before {
+            thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn a_guest_that_is_gone_is_none_of_the_most() {
+    let _dog = Dog::alone();
+    let pool = on_new_thread(|| {
+        let pool = builder(2).max_threads(2).use_current_thread().build().unwrap();
+        pool.resize(1..=1).unwrap();
+        while pool.num_threads() > 1 {
+            thread::yield_now();
+        }
+        pool
+    });
+    assert_eq!(pool.spawn_handle(|| 1).join().unwrap(), 1);
+}
+
+#[test]
+fn a_guest_that_detaches_its_pool_while_it_blocks_takes_no_seat() {
+    on_new_thread(|| {
+        let pool = builder(1).max_threads(2).use_current_thread().build().unwrap();
+        let (tell, told) = mpsc::channel();
+        filch::blocking(|| {
+            pool.spawn(move || {
+                for i in 0..3 {
+                    let tell = tell.clone();
+                    filch::spawn(move || tell.send(i).unwrap());
+                }
+            });
+            pool.detach();
+        });
+        assert_eq!(told.iter().count(), 3);
+    });
+}
+
+#[test]
 fn a_guests_pool_is_shut_down_on_its_thread_only() {
     on_new_thread(|| {
         let pool = guest(2);

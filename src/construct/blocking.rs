@@ -41,8 +41,7 @@ fn away<R>(leave: impl FnOnce(&Local) -> Option<bool>, f: impl FnOnce() -> R) ->
 
     impl Drop for Away<'_> {
         fn drop(&mut self) {
-            self.local.come_back(self.left);
-            if self.left {
+            if self.local.come_back(self.left) {
                 self.local.is_now(Status::Running);
             }
             self.local.shared.seats.hope();

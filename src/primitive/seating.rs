@@ -152,6 +152,12 @@ impl Seating {
         self.free += 1;
     }
 
+    /// It has left its seat for good.
+    pub fn lose(&mut self, worker: usize) {
+        self.unsettle(worker);
+        self.all -= 1;
+    }
+
     /// It has been given a seat, but gets no thread.
     pub fn stay_unborn(&mut self, worker: usize) {
         self.unsettle(worker);
@@ -275,6 +281,19 @@ mod tests {
         seating.bench(2);
         assert_eq!((resize(&mut seating, 1, &[]), seating.free), (vec![], 0));
         assert!(!seating.is_short() && seating.fill().is_none());
+    }
+
+    #[test]
+    fn who_has_left_for_good_is_none_of_the_most_and_settled_nowhere() {
+        let mut seating = Seating::new(2, 2);
+        assert_eq!(resize(&mut seating, 1, &[1]), [(1, false)]);
+        seating.most = 1;
+        seating.bench(1);
+        seating.free += 1;
+        assert!(!seating.is_short(), "who blocks is one of them");
+        seating.lose(0);
+        assert_eq!((seating.fill(), seating.free), (Some(Spare::Benched(1)), 0));
+        assert!(seating.is_settled(1) && !seating.is_settled(0));
     }
 
     #[test]

@@ -112,6 +112,13 @@ impl Seats {
         self.exceptions.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// For a worker that has left and never comes back, nor gets another thread: another may be had in its
+    /// place. A heavy_fence and a last look follow.
+    pub fn lose(&self, worker: usize) {
+        self.change(|table| table.lose(worker));
+        self.exceptions.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// What somebody waited for is done: if no thread could be had, there may be one now. Not
     /// whenever somebody comes back: two who wait would wake each other in turn, each because
     /// it found none.

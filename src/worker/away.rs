@@ -29,11 +29,14 @@ impl Local {
         }
     }
 
-    pub fn come_back(&self, left: bool) {
-        if left {
+    /// Takes its seat again, if it had one and hasn't left for good meanwhile. Returns whether it does.
+    pub fn come_back(&self, left: bool) -> bool {
+        let back = left && !self.remote().presence.is_gone();
+        if back {
             self.shared.seats.come_back();
             self.remote().presence.back();
         }
+        back
     }
 
     /// Leaves its seat, and sees to it that somebody takes its place if there is work. For
@@ -53,6 +56,15 @@ impl Local {
         let left = self.leave_seat_unless_last()?;
         self.replace_if(left);
         Some(left)
+    }
+
+    /// Leaves its seat for good, if need be in the midst of code that blocks.
+    pub fn leave_for_good(&self) {
+        if self.remote().presence.leave_for_good() == Due::Leave {
+            self.shared.seats.leave();
+        }
+        self.shared.seats.lose(self.index);
+        self.replace_if(true);
     }
 
     fn replace_if(&self, left: bool) {

@@ -5,7 +5,6 @@
 
 use crate::sync::Ordering;
 use crate::sync::fence::{full_fence, heavy_fence};
-use crate::telemetry::activity::Status;
 use crate::worker::remote::Remote;
 use crate::worker::shared::Shared;
 
@@ -38,7 +37,8 @@ impl Shared {
     pub fn end_if_last(&self) -> bool {
         let nothing_left = || {
             heavy_fence();
-            let is_addressed = |worker: &Remote| !worker.inbox.is_empty() && !self.has_gone(worker);
+            let is_addressed =
+                |worker: &Remote| !worker.inbox.is_empty() && !worker.presence.is_gone();
             !self.has_work() && !self.workers().any(is_addressed) || self.is_abandoned()
         };
         // The number of workers last: it may have changed before the gate was closed.
@@ -49,16 +49,12 @@ impl Shared {
         ended
     }
 
-    /// Whether this is a guest that comes back no more.
-    fn has_gone(&self, worker: &Remote) -> bool {
-        self.guest.get() == Some(&worker.index) && worker.activity.is(Status::Stopped)
-    }
-
     /// Whether nobody is there who could run anything, nor ever will be: all were guests, or their threads
     /// came to nothing.
     fn is_abandoned(&self) -> bool {
-        let is_missing = |worker: &Remote| worker.stopped.is_set() || self.has_gone(worker);
-        self.hire.get().is_none() && self.workers().all(is_missing)
+        let is_missing = |worker: &Remote| worker.stopped.is_set() || worker.presence.is_gone();
+        let hires = self.hire.get().is_some() && self.max_workers() > 1;
+        !hires && self.workers().all(is_missing)
     }
 
     /// Whether the pool has come to its end. It stays so.

@@ -34,8 +34,7 @@ impl Local {
             if let Some(guest) = current {
                 guest.run_inbox();
                 guest.credits.give_back();
-                // For good.
-                let _ = guest.be_away();
+                guest.leave_for_good();
                 guest.is_now(Status::Stopped);
                 guest.shared.unstaff();
             }

@@ -9,6 +9,7 @@
 //! |           |              | bench                                                     |
 //! | `STALLED` | no           | both: the watch found it asleep in the midst of a task;   |
 //! |           |              | whoever notices first that it runs gives the seat back    |
+//! | `GONE`    | no           | the worker: it has left for good                          |
 //!
 //! Each change away from `STALLED` is by read-modify-write, so exactly one side gives the
 //! seat back. Beside the state, `LENT`: it has not settled in its seat. Written under the seats' lock.
@@ -21,7 +22,8 @@ const BUSY: u32 = 0;
 const IDLE: u32 = 1;
 const AWAY: u32 = 2;
 const STALLED: u32 = 3;
-const LENT: u32 = 4;
+const GONE: u32 = 4;
+const LENT: u32 = 8;
 
 #[derive(Debug)]
 pub struct Presence(AtomicU32);
@@ -49,6 +51,14 @@ impl Presence {
             AWAY => None,
             STALLED => Some(Due::Nothing),
             _ => Some(Due::Leave),
+        }
+    }
+
+    /// The worker leaves for good.
+    pub fn leave_for_good(&self) -> Due {
+        match self.swap(GONE) {
+            AWAY | STALLED => Due::Nothing,
+            _ => Due::Leave,
         }
     }
 
@@ -87,6 +97,11 @@ impl Presence {
 
     pub fn is_stalled(&self) -> bool {
         self.state() == STALLED
+    }
+
+    /// Whether it has left for good.
+    pub fn is_gone(&self) -> bool {
+        self.state() == GONE
     }
 
     /// Whether it leaves its seat when it finds nothing, or there are too many.
