@@ -258,16 +258,13 @@ mod tests {
 
     use crate::monitor::fixture::Tree;
 
-    use crate::policy::wait::WaitPolicy;
     use crate::telemetry::counters::Count;
 
-    use crate::worker::handlers::Handlers;
+    use crate::worker::bare;
     use crate::worker::local::Deques;
-    use crate::worker::shared::{Insight, Shared};
-    use crate::worker::watch::Watch;
+    use crate::worker::shared::Insight;
 
     use std::panic::resume_unwind;
-    use std::sync::Arc;
 
     use std::thread;
     use std::time::{Duration, Instant};
@@ -297,10 +294,7 @@ mod tests {
         // No time is so long after that: as long as a check is asked for, each tick panics.
         governor.checked = Duration::MAX;
         let insight = Insight { readings: Ok(readings), ..Insight::default() };
-        let (watch, handlers) = (Watch::new(None), Handlers::default());
-        let policy = WaitPolicy::default();
-        let shared = Shared::new(&[Deques::default()], 1, policy, watch, handlers, insight);
-        let shared = Arc::new(shared);
+        let shared = bare::shared(&[Deques::default()], 1, None, insight);
         let payload: Payload = Box::new("of a task");
         shared.task_panicked(&payload);
         let lost = || shared.common.lost_readings.read();

@@ -254,5 +254,5 @@ pub mod protocols {
     };
     pub use crate::queue::{deque, injector, lane};
     pub use crate::sync::{cell, fence};
-    pub use crate::worker::{blocked, handlers, local, shared, watch};
+    pub use crate::worker::{bare, blocked, local, shared};
 }

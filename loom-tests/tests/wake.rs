@@ -5,19 +5,17 @@
 
 #![cfg(loom)]
 
+use filch::protocols::bare::workers;
 use filch::protocols::blocked::Blocked;
 use filch::protocols::count_latch::CountLatch;
 use filch::protocols::fence::without_light_fences;
-use filch::protocols::handlers::Handlers;
 use filch::protocols::ladder::Ladder;
 use filch::protocols::latch::Latch;
 use filch::protocols::loan::Loan;
 use filch::protocols::local::{Deques, Local, Origin};
 use filch::protocols::parker::Parker;
 use filch::protocols::seats::Place;
-use filch::protocols::shared::{Insight, Job, Post, Shared};
-use filch::protocols::wait::WaitPolicy;
-use filch::protocols::watch::Watch;
+use filch::protocols::shared::{Job, Post, Shared};
 use filch::protocols::{Frame, FrameRef, HeapJob, JobRef, ScopeJob, StackJob};
 use loom::thread::{self, JoinHandle};
 use loom_tests::check;
@@ -26,24 +24,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize as Tally;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
-
-/// What all may touch, and the workers, to be taken along by those who are them.
-fn workers<const WORKERS: usize>(max: usize, watch: Option<Duration>) -> [Local; WORKERS] {
-    let deques: [Deques; WORKERS] = std::array::from_fn(|_| Deques::default());
-    let (policy, handlers) = (WaitPolicy::Descendants, Handlers::default());
-    let shared = Arc::new(Shared::new(
-        &deques,
-        max,
-        policy,
-        Watch::new(watch),
-        handlers,
-        Insight::default(),
-    ));
-    shared.staffed.store(WORKERS, loom::sync::atomic::Ordering::Relaxed);
-    let mut index = 0..WORKERS;
-    deques
-        .map(|deques| Local::new(Arc::clone(&shared), index.next().unwrap(), deques, Origin::Built))
-}
 
 /// Counts those who are hired. They come to nothing: whoever relies on them says so.
 fn count_hired(shared: &Shared) -> Arc<Tally> {

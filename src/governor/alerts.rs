@@ -305,23 +305,19 @@ mod tests {
     use crate::governor::watched::Watched;
     use crate::monitor::fixture::Tree;
     use crate::monitor::monitoring::Monitoring;
-    use crate::policy::wait::WaitPolicy;
     use crate::telemetry::alert::{AlertKind, Severity};
     use crate::telemetry::health::Vitals;
     use crate::telemetry::history::Key;
     use crate::telemetry::record::Record;
     use crate::telemetry::unavailable::Unavailable;
-    use crate::worker::handlers::Handlers;
+    use crate::worker::bare;
     use crate::worker::local::Deques;
     use crate::worker::shared::{Insight, Shared};
-    use crate::worker::watch::Watch;
     use std::sync::Arc;
     use std::time::Duration;
 
     fn pool() -> Arc<Shared> {
-        let (watch, handlers) = (Watch::new(None), Handlers::default());
-        let (policy, insight) = (WaitPolicy::default(), Insight::default());
-        Arc::new(Shared::new(&[Deques::default()], 1, policy, watch, handlers, insight))
+        bare::shared(&[Deques::default()], 1, None, Insight::default())
     }
 
     #[test]

@@ -193,7 +193,8 @@ impl Staffing {
     ) -> Duration {
         let timeout = elasticity.idle_timeout;
         let elastic = elasticity.policy != ScalingPolicy::Fixed;
-        let mut settled = self.members.len() + pool.guest.get().map_or(0, |_| 1);
+        let guest = pool.guest.get().filter(|&&guest| !pool.worker(guest).presence.is_gone());
+        let mut settled = self.members.len() + guest.iter().len();
         let mut next = Duration::MAX;
         for member in &self.members {
             let ill = self.health.get(member.index).is_some_and(Health::is_bad);
@@ -235,17 +236,15 @@ mod tests {
     use crate::monitor::cpu_group::Allowance;
     use crate::monitor::fixture::Tree;
     use crate::policy::scaling::{Bounds, Elasticity, ScalingPolicy};
-    use crate::policy::wait::WaitPolicy;
     use crate::telemetry::activity::Status;
     use crate::telemetry::health::Vitals;
     use crate::telemetry::history::Key;
     use crate::telemetry::record::Record;
     use crate::telemetry::strain::Strain;
     use crate::telemetry::unavailable::Unavailable;
-    use crate::worker::handlers::Handlers;
+    use crate::worker::bare;
     use crate::worker::local::Deques;
     use crate::worker::shared::{Insight, Shared};
-    use crate::worker::watch::Watch;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -255,14 +254,12 @@ mod tests {
     /// Four workers without threads, one of which stays.
     fn pool(by_cpus: bool) -> Arc<Shared> {
         let deques: [Deques; 4] = std::array::from_fn(|_| Deques::default());
-        let (watch, handlers) = (Watch::new(None), Handlers::default());
-        let (policy, insight) = (WaitPolicy::default(), Insight::default());
-        let shared = Shared::new(&deques, 6, policy, watch, handlers, insight);
+        let shared = bare::shared(&deques, 6, None, Insight::default());
         let bounds = Bounds { min: 1, max: 4 };
         let policy = ScalingPolicy::Adaptive;
         *shared.elasticity() = Elasticity { policy, bounds, by_cpus, ..Elasticity::none(4) };
         assert!(shared.hire.set(Box::new(|_| Ok(()))).is_ok());
-        Arc::new(shared)
+        shared
     }
 
     fn settled(pool: &Shared) -> Vec<usize> {

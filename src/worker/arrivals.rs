@@ -59,3 +59,67 @@ impl Local {
         Some(stolen)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::job::HeapJob;
+    use crate::worker::bare::workers;
+    use crate::worker::local::{Local, Origin};
+    use crate::worker::shared::Job;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    /// Runs all tasks that come, and returns after how many it fetched others with one.
+    fn fetches(local: &Local) -> usize {
+        let mut fetched = 0;
+        while let Some(task) = local.take_arrival() {
+            fetched += usize::from(!local.deques.arrivals.is_empty());
+            // SAFETY: it is in no queue any more.
+            unsafe { task.run(local) };
+        }
+        fetched
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "a search takes longer there than a turn")]
+    fn only_who_looks_again_soon_fetches_several() {
+        let [mut local] = workers(1, None);
+        while local.turn.searches_left() < 10 {
+            local.turn.is_outsiders();
+        }
+        let queue = |local: &Local| {
+            // SAFETY: they borrow nothing.
+            (0..5).for_each(|_| local.shared.injected.push(unsafe { HeapJob::boxed(|_| ()) }));
+        };
+        queue(&local);
+        assert_ne!(fetches(&local), 0);
+        local.nesting.set(1);
+        queue(&local);
+        assert_eq!(fetches(&local), 0, "it is in the midst of a job");
+        local.nesting.set(0);
+        local.origin = Origin::Guest;
+        queue(&local);
+        assert_eq!(fetches(&local), 0, "a guest may be about something else for long");
+    }
+
+    #[test]
+    fn what_it_has_fetched_comes_before_what_others_have() {
+        let [local, other] = workers(2, None);
+        let last = Arc::new(AtomicUsize::new(0));
+        let task = |id| {
+            let last = Arc::clone(&last);
+            // SAFETY: it borrows nothing.
+            unsafe { HeapJob::boxed(move |_| last.store(id, Relaxed)) }
+        };
+        other.deques.detached.push(task(2));
+        local.deques.arrivals.push(task(1));
+        for id in [1, 2] {
+            let Some(Job::Task(found)) = local.find() else { panic!("no task") };
+            // SAFETY: as above.
+            unsafe { found.run(&local) };
+            assert_eq!(last.load(Relaxed), id);
+        }
+        assert!(local.find().is_none());
+    }
+}

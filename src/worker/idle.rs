@@ -198,3 +198,34 @@ impl Local {
         rest
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::primitive::loan::Loan;
+    use crate::worker::bare::workers;
+
+    #[test]
+    fn who_searches_lends_that_to_a_call_and_has_it_back_from_a_caller_who_is_there_still() {
+        let [local] = workers(1, None);
+        for withdraws in [false, true] {
+            let loan = Loan::new();
+            local.still_searching.set(true);
+            local.lend(&loan, || {
+                assert!(!local.still_searching.get());
+                assert!(!withdraws || loan.withdraw());
+            });
+            assert_eq!(local.still_searching.take(), !withdraws);
+        }
+    }
+
+    #[test]
+    fn who_is_called_by_nobody_who_waits_leaves_the_search() {
+        let [local] = workers(1, None);
+        local.shared.idle.start_searching();
+        local.still_searching.set(true);
+        let loan = Loan::new();
+        assert!(!loan.withdraw());
+        local.lend(&loan, || assert_eq!(local.shared.idle.searching(), 0));
+        assert!(!local.still_searching.get());
+    }
+}

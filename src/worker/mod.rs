@@ -3,11 +3,13 @@
 //! while its own isn't done, and `help` what it finds to do then; `local` is what only its thread
 //! touches, `shared` what all may, `submit` how work comes in from outside, `wake` who is told of it, `end` how a pool comes to its end,
 //! `whereabouts` where the workers are, `facts` what they say of themselves, `timing` how long tasks take, by stamps from `stamp`, `span` what `tracing` is told, `outcome` what of tasks that fail, `record` what they write down of what they do, `guest` workers that the
-//! pool didn't start, `replace` who takes the place of those who block, `staff` who comes and who goes, and `tidy` what they give back when memory runs out. `alarm` has the alerts, `rescue` what is done about work that nobody comes for, `forked` what becomes of all that in a forked child.
+//! pool didn't start, `replace` who takes the place of those who block, `staff` who comes and who goes, and `tidy` what they give back when memory runs out. `alarm` has the alerts, `rescue` what is done about work that nobody comes for, `forked` what becomes of all that in a forked child. `bare` is for tests.
 
 pub mod alarm;
 pub mod arrivals;
 mod away;
+#[cfg(any(loom, test))]
+pub mod bare;
 mod bench;
 pub mod blocked;
 mod choice;

@@ -137,3 +137,23 @@ impl Shared {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::worker::bare::workers;
+
+    #[test]
+    fn who_takes_a_seat_calls_a_governor_that_rests_once() {
+        let [local] = workers(1, None);
+        let shared = &local.shared;
+        for _ in 0..2 {
+            shared.call_governor();
+            assert!(!shared.has_called_governor(), "it looks anyway");
+            shared.governor_rests(true);
+            assert!(!shared.has_called_governor());
+            shared.call_governor();
+            assert!(shared.has_called_governor());
+            shared.governor_rests(false);
+        }
+    }
+}
