@@ -5,7 +5,7 @@
 
 #![cfg(loom)]
 
-use filch::protocols::bare::workers;
+use filch::protocols::bare::{count_hired, hide, take_back, task, workers};
 use filch::protocols::blocked::Blocked;
 use filch::protocols::count_latch::CountLatch;
 use filch::protocols::fence::without_light_fences;
@@ -15,27 +15,14 @@ use filch::protocols::loan::Loan;
 use filch::protocols::local::{Deques, Local, Origin};
 use filch::protocols::parker::Parker;
 use filch::protocols::seats::Place;
-use filch::protocols::shared::{Job, Post, Shared};
-use filch::protocols::{Frame, FrameRef, HeapJob, JobRef, ScopeJob, StackJob};
+use filch::protocols::shared::{Job, Shared};
+use filch::protocols::{ScopeJob, StackJob};
 use loom::thread::{self, JoinHandle};
 use loom_tests::check;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize as Tally;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
-
-/// Counts those who are hired. They come to nothing: whoever relies on them says so.
-fn count_hired(shared: &Shared) -> Arc<Tally> {
-    let hired = Arc::new(Tally::new(0));
-    let count = Arc::clone(&hired);
-    let hire = move |_: Post| {
-        count.fetch_add(1, SeqCst);
-        Ok(())
-    };
-    assert!(shared.hire.set(Box::new(hire)).is_ok());
-    hired
-}
 
 /// A worker on a thread of its own.
 fn go(local: Local, work: impl FnOnce(&Local) + Send + 'static) -> JoinHandle<()> {
@@ -56,11 +43,6 @@ fn go(local: Local, work: impl FnOnce(&Local) + Send + 'static) -> JoinHandle<()
 fn beside(shared: &Arc<Shared>, work: impl FnOnce(&Shared) + Send + 'static) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     thread::spawn(move || work(&shared))
-}
-
-fn task() -> JobRef<Local> {
-    // SAFETY: it borrows nothing.
-    unsafe { HeapJob::boxed(|_: &Local| ()) }
 }
 
 /// As `spawn` does it.
@@ -93,20 +75,6 @@ fn scope() -> Arc<CountLatch> {
 fn close(scope: &CountLatch) {
     // SAFETY: the body counts, and is over.
     unsafe { CountLatch::done(scope, 0, 1) };
-}
-
-/// Puts a frame, made for its top, on the worker's lane, as a join does.
-fn hide(local: &Local, frame: FrameRef<Local>) {
-    // SAFETY: the worker is the caller's, who pops what it pushes.
-    if unsafe { local.lane().push(frame) } {
-        local.expose();
-    }
-}
-
-/// Takes the frame off again. False: somebody else has it.
-fn take_back(local: &Local, below: *mut Frame<Local>) -> bool {
-    // SAFETY: as above, and this is what the frame pushed last lies on.
-    unsafe { local.lane().pop(below) || local.lane().reclaim(below, &local.deques.frames) }
 }
 
 #[test]

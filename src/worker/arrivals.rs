@@ -63,7 +63,7 @@ impl Local {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use crate::job::HeapJob;
-    use crate::worker::bare::workers;
+    use crate::worker::bare::{task, workers};
     use crate::worker::local::{Local, Origin};
     use crate::worker::shared::Job;
     use std::sync::Arc;
@@ -89,8 +89,7 @@ mod tests {
             local.turn.is_outsiders();
         }
         let queue = |local: &Local| {
-            // SAFETY: they borrow nothing.
-            (0..5).for_each(|_| local.shared.injected.push(unsafe { HeapJob::boxed(|_| ()) }));
+            (0..5).for_each(|_| local.shared.injected.push(task()));
         };
         queue(&local);
         assert_ne!(fetches(&local), 0);

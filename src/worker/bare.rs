@@ -1,13 +1,18 @@
 //! Workers without threads of their own and without a pool around them, for tests and models.
+//!
+//! This file is `unsafe` for tasks that borrow nothing, and for frames of workers that are the caller's.
 
+use crate::job::{Frame, FrameRef, HeapJob, JobRef};
 use crate::policy::wait::WaitPolicy;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, fence};
 use crate::worker::handlers::Handlers;
 use crate::worker::local::{Deques, Local, Origin};
-use crate::worker::shared::{Insight, Shared};
+use crate::worker::shared::{Insight, Post, Shared};
 use crate::worker::watch::Watch;
 use std::array;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 /// What all may touch; nobody is there.
@@ -17,6 +22,7 @@ pub fn shared(
     watch: Option<Duration>,
     insight: Insight,
 ) -> Arc<Shared> {
+    fence::prepare();
     let (policy, handlers) = (WaitPolicy::Descendants, Handlers::default());
     Arc::new(Shared::new(deques, max, policy, Watch::new(watch), handlers, insight))
 }
@@ -29,4 +35,36 @@ pub fn workers<const WORKERS: usize>(max: usize, watch: Option<Duration>) -> [Lo
     let mut index = 0..WORKERS;
     let shared = || Arc::clone(&shared);
     deques.map(|deques| Local::new(shared(), index.next().unwrap(), deques, Origin::Built))
+}
+
+/// To be run once.
+pub fn task() -> JobRef<Local> {
+    // SAFETY: it borrows nothing.
+    unsafe { HeapJob::boxed(|_: &Local| ()) }
+}
+
+/// Counts those who are hired. They come to nothing: whoever relies on them says so.
+pub fn count_hired(shared: &Shared) -> Arc<AtomicUsize> {
+    let hired = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&hired);
+    let hire = move |_: Post| {
+        count.fetch_add(1, SeqCst);
+        Ok(())
+    };
+    assert!(shared.hire.set(Box::new(hire)).is_ok());
+    hired
+}
+
+/// Puts a frame, made for its top, on the worker's lane, as a join does.
+pub fn hide(local: &Local, frame: FrameRef<Local>) {
+    // SAFETY: the worker is the caller's, who takes back what it hides.
+    if unsafe { local.lane().push(frame) } {
+        local.expose();
+    }
+}
+
+/// Takes the frame off again. False: somebody else has it.
+pub fn take_back(local: &Local, below: *mut Frame<Local>) -> bool {
+    // SAFETY: as above, and this is what the frame pushed last lies on.
+    unsafe { local.lane().pop(below) || local.lane().reclaim(below, &local.deques.frames) }
 }

@@ -46,3 +46,20 @@ impl Blocked {
 pub fn concerns_guests(_: usize, why: Blocked) -> bool {
     why == Blocked::Guest
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Blocked, concerns_guests};
+
+    #[test]
+    fn each_reason_is_a_word_of_its_own() {
+        use Blocked::{Any, Call, Guest, Latch, No, Thief};
+        let reasons = [No, Latch, Call, Guest, Any, Thief(0), Thief(1), Thief(7)];
+        for why in reasons {
+            let word = why.into_word();
+            assert_eq!(Blocked::from_word(word), why);
+            assert_eq!(reasons.iter().filter(|other| other.into_word() == word).count(), 1);
+            assert_eq!(concerns_guests(0, why), why == Guest);
+        }
+    }
+}

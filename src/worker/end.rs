@@ -70,3 +70,139 @@ impl Shared {
         self.governor.get().inspect(|governor| governor.unpark());
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::primitive::latch::Latch;
+    use crate::sync::Ordering::Relaxed;
+    use crate::worker::bare::{count_hired, task, workers};
+    use crate::worker::local::Local;
+    use crate::worker::shared::Job;
+    use std::sync::atomic::Ordering::SeqCst;
+    use std::time::Duration;
+
+    fn sleep(local: &Local) {
+        local.shared.idle.sleep_begin(local.index);
+    }
+
+    fn run(local: &Local) {
+        while let Some(job) = local.find() {
+            local.execute(job);
+        }
+    }
+
+    /// Two that sleep.
+    fn asleep() -> [Local; 2] {
+        let workers = workers(2, None);
+        workers.iter().for_each(|local| local.shared.idle.start_searching());
+        workers.iter().for_each(sleep);
+        workers
+    }
+
+    #[test]
+    fn a_pool_ends_when_its_gate_is_closed_and_all_sleep_and_nothing_is_left() {
+        let [local, other] = asleep();
+        let shared = &local.shared;
+        assert!(!shared.end_if_last(), "more may come");
+        shared.gate.close();
+        shared.idle.wake_up(other.index);
+        assert!(!shared.end_if_last(), "one is awake");
+        sleep(&other);
+        for put in [
+            |local: &Local| local.shared.injected.push(task()),
+            |local: &Local| local.remote().inbox.push(task()),
+            |local: &Local| local.deques.detached.push(task()),
+        ] {
+            put(&other);
+            assert!(!shared.end_if_last() && !shared.is_over());
+            run(&other);
+        }
+        assert!(shared.end_if_last() && shared.is_over());
+    }
+
+    #[test]
+    fn what_is_for_one_who_has_gone_keeps_no_pool_from_its_end() {
+        let [local, gone] = asleep();
+        let shared = &local.shared;
+        gone.leave_for_good();
+        gone.remote().inbox.push(task());
+        shared.gate.close();
+        assert!(shared.end_if_last());
+        run(&gone);
+    }
+
+    #[test]
+    fn a_pool_ends_with_work_left_if_nobody_can_ever_come() {
+        let stop = |local: &Local| {
+            // SAFETY: it is alive, and set once.
+            unsafe { Latch::set(&raw const local.remote().stopped) }
+        };
+        let go = |local: &Local| _ = local.remote().presence.leave_for_good();
+        for leave in [stop, go] {
+            let [local, other] = asleep();
+            local.shared.gate.close();
+            local.shared.injected.push(task());
+            leave(&local);
+            assert!(!local.shared.end_if_last(), "the other one may wake up");
+            leave(&other);
+            assert!(local.shared.end_if_last());
+            run(&local);
+        }
+        for (max, ends) in [(1, true), (2, false)] {
+            let [local] = workers(max, None);
+            let _hired = count_hired(&local.shared);
+            local.shared.injected.push(task());
+            local.leave_for_good();
+            local.shared.staffed.store(0, Relaxed);
+            local.shared.gate.close();
+            assert_eq!(local.shared.end_if_last(), ends, "whether one can be hired");
+            run(&local);
+        }
+    }
+
+    #[test]
+    fn who_leaves_a_pool_that_is_shutting_down_has_another_look_whether_it_ends() {
+        let [local, leaves] = workers(2, None);
+        local.shared.idle.start_searching();
+        sleep(&local);
+        local.shared.unstaff();
+        assert_eq!(local.shared.num_threads(), 1);
+        assert!(local.shared.idle.anyone_asleep(), "more may come");
+        local.shared.staffed.store(2, Relaxed);
+        local.shared.gate.close();
+        leaves.shared.unstaff();
+        assert!(
+            !local.shared.idle.anyone_asleep()
+                && local.remote().parker.park_timeout(Duration::ZERO)
+        );
+    }
+
+    #[test]
+    fn if_nobody_is_there_whoever_wakes_for_the_end_ends_it_or_has_somebody_hired() {
+        for (staffed, work, hires, ends) in
+            [(0, false, 0, true), (0, true, 1, false), (1, true, 0, false), (1, false, 0, false)]
+        {
+            let [local] = workers(2, None);
+            let hired = count_hired(&local.shared);
+            assert!(local.leave_seat());
+            local.shared.staffed.store(staffed, Relaxed);
+            if work {
+                local.shared.injected.push(task());
+            }
+            local.shared.begin_shutdown();
+            assert_eq!((hired.load(SeqCst), local.shared.is_over()), (hires, ends));
+            while let Some(task) = local.shared.injected.steal() {
+                local.execute(Job::Task(task));
+            }
+        }
+    }
+
+    #[test]
+    fn all_are_woken_at_the_end() {
+        let [local, other] = workers(2, None);
+        local.shared.wake_all();
+        for worker in [local, other] {
+            assert!(worker.remote().parker.park_timeout(Duration::ZERO));
+        }
+    }
+}

@@ -87,3 +87,62 @@ impl Shared {
 fn not_negative(balance: i64) -> u64 {
     u64::try_from(balance).unwrap_or(0)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::not_negative;
+    use crate::telemetry::activity::Status;
+    use crate::worker::bare::{task, workers};
+    use crate::worker::shared::Job;
+    use std::time::Duration;
+
+    #[test]
+    fn what_lies_in_the_pools_queues_counts_too() {
+        let [local] = workers(1, None);
+        let shared = &local.shared;
+        shared.injected.push(task());
+        (0..2).for_each(|_| shared.calls.push(Job::Task(task())));
+        (0..4).for_each(|_| shared.misfits.push(Job::Task(task())));
+        local.deques.detached.push(task());
+        assert_eq!((shared.waiting(), shared.queued()), (8, 8));
+        while let Some(job) = local.find() {
+            local.execute(job);
+        }
+        assert_eq!((shared.waiting(), shared.queued()), (0, 0));
+        assert_eq!((local.remote().counted().tasks, shared.counters().tasks), (8, 8));
+        (0..3).for_each(|_| local.lane().count());
+        assert_eq!((local.remote().counted().joins, shared.counters().joins), (3, 3));
+        shared.common.wakes.bump_shared();
+        assert_eq!((local.remote().counted().wakes, shared.counters().wakes), (0, 1));
+    }
+
+    #[test]
+    fn a_worker_is_seen_to_be_blocked_or_to_retire_by_its_seat() {
+        let [local] = workers(2, None);
+        let remote = local.remote();
+        let now = Duration::from_secs(5);
+        let seen = || remote.seen(now).status;
+        remote.activity.enter(Status::Parked, Duration::from_secs(3));
+        assert_eq!((seen(), remote.idle(now)), (Status::Parked, Duration::from_secs(2)));
+        remote.presence.lend(true);
+        assert_eq!(seen(), Status::Parked, "it sleeps");
+        for at_work in [Status::Searching, Status::Running] {
+            remote.activity.enter(at_work, Duration::from_secs(3));
+            assert_eq!((seen(), remote.idle(now)), (Status::Retiring, Duration::ZERO));
+            remote.presence.lend(false);
+            assert_eq!(seen(), at_work);
+            remote.presence.lend(true);
+        }
+        let _ = remote.presence.stall();
+        assert_eq!(seen(), Status::Blocked);
+        let _spare = local.shared.move_in(1);
+        let spare = local.shared.worker(1);
+        spare.activity.enter(Status::Running, now);
+        assert!(spare.presence.is_lent() && spare.seen(now).status == Status::Running);
+    }
+
+    #[test]
+    fn who_has_freed_more_than_it_has_allocated_holds_nothing() {
+        assert_eq!([-1, 0, 7].map(not_negative), [0, 0, 7]);
+    }
+}

@@ -73,3 +73,29 @@ impl Local {
         self.is_guest() && self.nesting.get() == 0 && self.lane().is_bare()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::job::StackJob;
+    use crate::worker::bare::{hide, take_back, workers};
+    use crate::worker::local::Origin;
+
+    #[test]
+    fn a_guest_is_at_leisure_in_the_midst_of_nothing() {
+        let [mut local] = workers(1, None);
+        for origin in [Origin::Built, Origin::Hired] {
+            local.origin = origin;
+            assert!(!local.is_guest() && !local.is_at_leisure() && local.returns());
+        }
+        local.origin = Origin::Guest;
+        assert!(local.is_guest() && local.is_at_leisure() && !local.returns());
+        local.nesting.set(1);
+        assert!(local.is_guest() && !local.is_at_leisure() && local.returns());
+        local.nesting.set(0);
+        let frame = StackJob::new(|_| (), local.lane().top());
+        // SAFETY: taken back below.
+        hide(&local, unsafe { frame.as_frame() });
+        assert!(!local.is_at_leisure() && !local.returns());
+        assert!(take_back(&local, frame.below()) && local.is_at_leisure());
+    }
+}

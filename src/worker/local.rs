@@ -275,3 +275,40 @@ impl Local {
         self.lane().has_hidden() || !(frames.is_empty() && scoped.is_empty() && detached.is_empty())
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::job::{ScopeJob, StackJob};
+    use crate::primitive::count_latch::CountLatch;
+    use crate::worker::bare::{hide, take_back, task, workers};
+    use crate::worker::shared::Job;
+
+    #[test]
+    fn what_is_its_own_waits_to_be_run_and_what_it_has_fetched_is_not() {
+        let [local, thief] = workers(2, None);
+        let deques = &local.deques;
+        deques.arrivals.push(task());
+        assert!(!local.has_pending());
+        local.execute(Job::Task(deques.arrivals.pop().unwrap()));
+        deques.detached.push(task());
+        assert!(local.has_pending());
+        local.execute(Job::Task(deques.detached.pop().unwrap()));
+        let scope = CountLatch::new(1);
+        scope.spawned(1, 1);
+        // SAFETY: run below, and the scope is there.
+        local.push_scoped(unsafe { ScopeJob::boxed(&raw const scope, |_| ()) });
+        assert!(local.has_pending() && thief.remote().scoped.is_empty());
+        local.execute(Job::Scoped(local.pop_scoped().unwrap()));
+        local.credits.give_back();
+        // SAFETY: the body counts, and is over.
+        unsafe { CountLatch::done(&raw const scope, 0, 1) };
+        assert!(scope.latch().is_set() && !local.has_pending());
+        let frame = StackJob::new(|_| (), local.lane().top());
+        // SAFETY: taken back below.
+        hide(&local, unsafe { frame.as_frame() });
+        assert!(local.has_pending());
+        local.expose();
+        assert!(local.has_pending());
+        assert!(take_back(&local, frame.below()) && !local.has_pending());
+    }
+}

@@ -76,3 +76,34 @@ impl Shared {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::worker::bare::workers;
+
+    #[test]
+    fn a_failure_asks_for_a_check_until_one_begins() {
+        let [local] = workers(1, None);
+        let shared = &local.shared;
+        for _ in 0..2 {
+            assert!(!shared.wants_check());
+            shared.task_failed();
+            assert!(!shared.wants_check(), "what a task returns says nothing of its worker");
+            shared.task_panicked(&(Box::new(()) as _));
+            shared.task_panicked(&(Box::new(()) as _));
+            assert!(shared.wants_check());
+            shared.check_begins();
+        }
+        assert_eq!(shared.counters().failures, 6);
+    }
+
+    #[test]
+    fn tasks_that_do_not_begin_are_counted_by_reason_on_the_thread_that_drops_them() {
+        let [local] = workers(1, None);
+        let shared = &local.shared;
+        shared.task_cancelled();
+        shared.task_expired();
+        shared.task_expired();
+        assert_eq!((shared.common.cancelled.read(), shared.common.expired.read()), (1, 2));
+    }
+}

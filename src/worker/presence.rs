@@ -134,3 +134,74 @@ impl Presence {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change).is_ok()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Due, Presence};
+
+    fn is(presence: &Presence, [busy, stalled, gone]: [bool; 3], lent: bool) -> bool {
+        [presence.is_busy(), presence.is_stalled(), presence.is_gone()] == [busy, stalled, gone]
+            && (presence.is_plain(), presence.is_lent()) == (busy && !lent, lent)
+    }
+
+    const BUSY: [bool; 3] = [true, false, false];
+    const STALLED: [bool; 3] = [false, true, false];
+    const GONE: [bool; 3] = [false, false, true];
+    /// Idle or away.
+    const ELSE: [bool; 3] = [false; 3];
+
+    #[test]
+    fn a_seat_is_left_and_taken_back_once() {
+        for lent in [false, true] {
+            let presence = Presence::new(lent);
+            assert!(is(&presence, BUSY, lent));
+            assert_eq!((presence.leave(), presence.leave()), (Some(Due::Leave), None));
+            assert_eq!((presence.stall(), presence.resume()), (Due::Nothing, Due::Nothing));
+            assert!(is(&presence, ELSE, lent));
+            presence.back();
+            assert!(is(&presence, BUSY, lent));
+            assert_eq!((presence.rest(), presence.stall()), (Due::Nothing, Due::Nothing));
+            assert!(is(&presence, ELSE, lent));
+            presence.back();
+            assert_eq!((presence.resume(), presence.leave_for_good()), (Due::Nothing, Due::Leave));
+            assert!(is(&presence, GONE, lent));
+        }
+    }
+
+    #[test]
+    fn whoever_notices_first_that_a_stalled_one_runs_takes_the_seat_back() {
+        for lent in [false, true] {
+            let presence = Presence::new(lent);
+            let stall = || {
+                assert_eq!((presence.stall(), presence.stall()), (Due::Leave, Due::Nothing));
+                assert!(is(&presence, STALLED, lent));
+            };
+            stall();
+            assert_eq!((presence.resume(), presence.resume()), (Due::ComeBack, Due::Nothing));
+            assert!(is(&presence, BUSY, lent));
+            stall();
+            assert_eq!((presence.rest(), presence.rest()), (Due::ComeBack, Due::Nothing));
+            presence.back();
+            stall();
+            assert_eq!(presence.leave(), Some(Due::Nothing));
+            assert!(is(&presence, ELSE, lent));
+            assert_eq!(presence.leave_for_good(), Due::Nothing);
+            presence.back();
+            stall();
+            assert_eq!(presence.leave_for_good(), Due::Nothing);
+            assert!(is(&presence, GONE, lent));
+        }
+    }
+
+    #[test]
+    fn a_seat_is_lent_and_settled_in_whatever_the_worker_is_about() {
+        let presence = Presence::new(false);
+        for state in [BUSY, STALLED] {
+            for lent in [true, true, false, false] {
+                presence.lend(lent);
+                assert!(is(&presence, state, lent));
+            }
+            let _ = presence.stall();
+        }
+    }
+}

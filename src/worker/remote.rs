@@ -117,3 +117,61 @@ impl Remote {
             && self.arrivals.is_empty())
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Tid;
+    use crate::job::{ScopeJob, StackJob};
+    use crate::primitive::count_latch::CountLatch;
+    use crate::worker::bare::{hide, take_back, task, workers};
+    use crate::worker::shared::Job;
+
+    #[test]
+    fn a_thread_has_a_number_once_it_is_known() {
+        let tid = Tid::default();
+        assert_eq!(tid.get(), None);
+        tid.set(7);
+        assert_eq!(tid.get(), Some(7));
+    }
+
+    #[test]
+    fn thieves_see_what_is_on_any_of_its_deques_and_others_how_much() {
+        let [local, thief] = workers(2, None);
+        let (deques, remote) = (&local.deques, local.remote());
+        let sees = |visible, queued| {
+            assert_eq!((remote.has_visible(), thief.shared.has_visible()), (visible, visible));
+            assert_eq!((remote.queued(), thief.shared.queued()), (queued, queued));
+            assert_eq!(thief.shared.waiting(), queued - remote.inbox.len());
+        };
+        sees(false, 0);
+        deques.arrivals.push(task());
+        sees(true, 1);
+        (0..3).for_each(|_| remote.inbox.push(task()));
+        sees(true, 4);
+        (0..2).for_each(|_| deques.detached.push(task()));
+        sees(true, 6);
+        let scope = CountLatch::new(4);
+        scope.spawned(3, 0);
+        for _ in 0..3 {
+            // SAFETY: run below, and the scope is there.
+            local.push_scoped(unsafe { ScopeJob::boxed(&raw const scope, |_| ()) });
+        }
+        sees(true, 9);
+        local.execute(Job::Task(deques.arrivals.pop().unwrap()));
+        (0..2).for_each(|_| local.execute(Job::Task(deques.detached.pop().unwrap())));
+        sees(true, 6);
+        (0..3).for_each(|_| local.execute(Job::Scoped(local.pop_scoped().unwrap())));
+        sees(false, 3);
+        local.credits.give_back();
+        (0..3).for_each(|_| local.execute(Job::Task(remote.inbox.steal().unwrap())));
+        // SAFETY: the body counts, and is over.
+        unsafe { CountLatch::done(&raw const scope, 0, 1) };
+        let frame = StackJob::new(|_| (), local.lane().top());
+        // SAFETY: taken back below.
+        hide(&local, unsafe { frame.as_frame() });
+        local.expose();
+        sees(true, 1);
+        assert!(take_back(&local, frame.below()));
+        sees(false, 0);
+    }
+}

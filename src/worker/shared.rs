@@ -278,3 +278,81 @@ impl Shared {
         self.workers().any(|worker| worker.lane.has_hidden())
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::job::StackJob;
+    use crate::sync::fence::asymmetric;
+    use crate::worker::bare::{hide, take_back, task, workers};
+    use crate::worker::local::Local;
+    use crate::worker::shared::Job;
+
+    fn run(local: &Local) {
+        while let Some(job) = local.find() {
+            local.execute(job);
+        }
+    }
+
+    #[test]
+    fn work_is_in_plain_sight_wherever_it_is_queued_but_in_an_inbox() {
+        let [local, other] = workers(2, None);
+        let shared = &local.shared;
+        for put in [
+            |local: &Local| local.shared.injected.push(task()),
+            |local: &Local| local.shared.calls.push(Job::Task(task())),
+            |local: &Local| local.shared.misfits.push(Job::Task(task())),
+            |local: &Local| local.deques.detached.push(task()),
+        ] {
+            assert!(!shared.has_visible() && !shared.has_work());
+            put(&other);
+            assert!(shared.has_visible() && shared.has_work() && !shared.has_hidden());
+            run(&local);
+        }
+        other.remote().inbox.push(task());
+        assert!(!shared.has_visible() && !shared.has_work());
+        run(&other);
+    }
+
+    #[test]
+    fn frames_hide_until_somebody_is_hungry() {
+        let [local, other] = workers(2, None);
+        let shared = &local.shared;
+        let push = || {
+            let frame = StackJob::new(|_| (), other.lane().top());
+            // SAFETY: taken back below.
+            hide(&other, unsafe { frame.as_frame() });
+            assert!(shared.has_work() && shared.has_visible() != shared.has_hidden());
+            let hidden = shared.has_hidden();
+            assert!(take_back(&other, frame.below()) && !shared.has_work());
+            hidden
+        };
+        assert_eq!(push(), asymmetric());
+        for asleep in 0..3 {
+            for worker in 0..asleep {
+                shared.idle.start_searching();
+                shared.idle.sleep_begin(worker);
+            }
+            shared.raise_hunger();
+            // One push for each who sleeps, or for the caller.
+            (0..asleep.max(1)).for_each(|_| assert!(!push()));
+            assert_eq!(push(), asymmetric());
+            (0..asleep).for_each(|worker| shared.idle.wake_up(worker));
+        }
+    }
+
+    #[test]
+    fn spares_come_after_the_regulars_and_are_there_once_they_have_moved_in() {
+        let [local, _other] = workers(4, None);
+        let shared = &local.shared;
+        let roster = || shared.roster().map(|(index, _)| index).collect::<Vec<_>>();
+        assert_eq!((shared.max_workers(), roster(), shared.spares().count()), (4, vec![0, 1], 0));
+        // The last one first.
+        let _deques = shared.move_in(3);
+        assert_eq!((roster(), shared.spares().count()), (vec![0, 1, 3], 1));
+        let _deques = shared.move_in(2);
+        assert_eq!((roster(), shared.spares().count()), (vec![0, 1, 2, 3], 2));
+        assert!(shared.workers().map(|worker| worker.index).eq(0..4));
+        assert!((0..4).all(|index| shared.worker(index).index == index));
+        assert_eq!([1, 2, 3].map(|index| shared.is_spare(index)), [false, true, true]);
+    }
+}

@@ -89,3 +89,45 @@ impl Victims {
         self.turn.fetch_add(1, Ordering::Relaxed) as usize
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{MOMENTS, TASKS, Victims};
+    use crate::policy::victim::{Candidate, VictimPolicy};
+    use std::time::Duration;
+
+    #[test]
+    fn the_table_is_kept_when_the_policy_changes_and_the_policy_when_the_table_does() {
+        let victims = Victims::new(VictimPolicy::RoundRobin);
+        assert!(victims.is_simple());
+        victims.set_policy(VictimPolicy::LeastLoaded);
+        assert!(!victims.is_simple() && victims.policy() == VictimPolicy::LeastLoaded);
+        let ill = Candidate { health: 0.25, ..Candidate::new(1) };
+        let task = Duration::from_millis(2);
+        victims.rebalance(Box::new([Candidate::new(0), ill]), task);
+        assert!(victims.policy() == VictimPolicy::LeastLoaded);
+        victims.set_policy(VictimPolicy::RoundRobin);
+        assert!(victims.is_simple());
+        victims.with(|table| {
+            assert_eq!((table.candidate(1), table.moment), (ill, TASKS * task));
+            assert_eq!(table.candidate(2), Candidate::new(2), "nothing is known of it");
+        });
+    }
+
+    #[test]
+    fn a_moment_is_neither_too_short_nor_too_long() {
+        let victims = Victims::new(VictimPolicy::HealthWeighted);
+        let [least, most] = MOMENTS;
+        for (task, moment) in [(Duration::ZERO, least), (Duration::MAX, most), (most / 8, most / 2)]
+        {
+            victims.rebalance(Box::default(), task);
+            assert_eq!(victims.with(|table| table.moment), moment);
+        }
+    }
+
+    #[test]
+    fn each_turn_is_another() {
+        let victims = Victims::new(VictimPolicy::RoundRobin);
+        assert_eq!([(); 3].map(|()| victims.next_turn()), [0, 1, 2]);
+    }
+}

@@ -85,3 +85,45 @@ impl Watch {
         self.armed.store(false, Ordering::Relaxed);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{BREATH, Watch};
+    use std::thread::park;
+    use std::time::Duration;
+
+    #[test]
+    fn it_is_armed_once_until_it_goes_off_duty() {
+        let never = Watch::new(None);
+        assert!(never.is_armed() && !never.arm());
+        let watch = Watch::new(Some(Duration::ZERO));
+        for _ in 0..2 {
+            assert!(!watch.is_armed());
+            assert!(watch.arm() && watch.is_armed() && !watch.arm());
+            watch.disarm();
+        }
+    }
+
+    #[test]
+    fn who_refused_it_a_thread_is_asked_again_after_a_while() {
+        let (watch, now) = (Watch::new(Some(Duration::ZERO)), Duration::from_secs(3));
+        assert!(!watch.is_refused(|| Duration::ZERO), "nobody has refused yet");
+        assert!(watch.arm());
+        watch.refuse(now);
+        assert!(!watch.is_armed());
+        assert!(watch.is_refused(|| now) && !watch.is_refused(|| now + BREATH));
+        assert!(watch.is_refused(|| now + BREATH - Duration::from_millis(1)));
+        assert!(!watch.is_refused(|| now + 2 * BREATH));
+        watch.pardon();
+        assert!(!watch.is_refused(|| now));
+    }
+
+    #[test]
+    fn its_thread_is_woken_when_it_has_one() {
+        let watch = Watch::new(Some(Duration::ZERO));
+        assert!(!watch.wake());
+        watch.begin();
+        assert!(watch.wake());
+        park();
+    }
+}
