@@ -68,3 +68,15 @@ pub fn take_back(local: &Local, below: *mut Frame<Local>) -> bool {
     // SAFETY: as above, and this is what the frame pushed last lies on.
     unsafe { local.lane().pop(below) || local.lane().reclaim(below, &local.deques.frames) }
 }
+
+/// Whether somebody has woken it since this was asked last.
+#[cfg(not(loom))]
+pub fn is_told(local: &Local) -> bool {
+    local.remote().parker.park_timeout(Duration::ZERO)
+}
+
+/// Has it fall asleep, idle.
+pub fn sleep(local: &Local) {
+    local.shared.idle.start_searching();
+    local.shared.idle.sleep_begin(local.index);
+}

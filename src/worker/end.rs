@@ -75,15 +75,10 @@ impl Shared {
 mod tests {
     use crate::primitive::latch::Latch;
     use crate::sync::Ordering::Relaxed;
-    use crate::worker::bare::{count_hired, task, workers};
+    use crate::worker::bare::{count_hired, is_told, sleep, task, workers};
     use crate::worker::local::Local;
     use crate::worker::shared::Job;
     use std::sync::atomic::Ordering::SeqCst;
-    use std::time::Duration;
-
-    fn sleep(local: &Local) {
-        local.shared.idle.sleep_begin(local.index);
-    }
 
     fn run(local: &Local) {
         while let Some(job) = local.find() {
@@ -94,7 +89,6 @@ mod tests {
     /// Two that sleep.
     fn asleep() -> [Local; 2] {
         let workers = workers(2, None);
-        workers.iter().for_each(|local| local.shared.idle.start_searching());
         workers.iter().for_each(sleep);
         workers
     }
@@ -106,6 +100,7 @@ mod tests {
         assert!(!shared.end_if_last(), "more may come");
         shared.gate.close();
         shared.idle.wake_up(other.index);
+        assert!(shared.idle.stop_searching());
         assert!(!shared.end_if_last(), "one is awake");
         sleep(&other);
         for put in [
@@ -163,7 +158,6 @@ mod tests {
     #[test]
     fn who_leaves_a_pool_that_is_shutting_down_has_another_look_whether_it_ends() {
         let [local, leaves] = workers(2, None);
-        local.shared.idle.start_searching();
         sleep(&local);
         local.shared.unstaff();
         assert_eq!(local.shared.num_threads(), 1);
@@ -171,10 +165,7 @@ mod tests {
         local.shared.staffed.store(2, Relaxed);
         local.shared.gate.close();
         leaves.shared.unstaff();
-        assert!(
-            !local.shared.idle.anyone_asleep()
-                && local.remote().parker.park_timeout(Duration::ZERO)
-        );
+        assert!(!local.shared.idle.anyone_asleep() && is_told(&local));
     }
 
     #[test]
@@ -202,7 +193,7 @@ mod tests {
         let [local, other] = workers(2, None);
         local.shared.wake_all();
         for worker in [local, other] {
-            assert!(worker.remote().parker.park_timeout(Duration::ZERO));
+            assert!(is_told(&worker));
         }
     }
 }

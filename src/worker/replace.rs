@@ -110,3 +110,149 @@ impl Shared {
         hired
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::primitive::seats::Spare;
+    use crate::sync::Ordering::Relaxed;
+    use crate::worker::bare::{count_hired, is_told, sleep, task, workers};
+    use crate::worker::blocked::Blocked;
+    use crate::worker::local::Local;
+    use crate::worker::shared::{Job, Shared};
+    use std::io;
+    use std::sync::atomic::Ordering::SeqCst;
+
+    fn run(local: &Local) {
+        while let Some(job) = local.find() {
+            local.execute(job);
+        }
+    }
+
+    fn nobody_hired(shared: &Shared) {
+        assert!(shared.hire.set(Box::new(|_| Err(io::ErrorKind::WouldBlock.into()))).is_ok());
+    }
+
+    #[test]
+    fn who_is_found_asleep_has_no_seat_until_it_is_seen_to_run() {
+        let [local, _other] = workers(2, None);
+        let shared = &local.shared;
+        let away = || shared.seats.exceptions.load(Relaxed);
+        for times in 1..3 {
+            shared.stall(local.index);
+            shared.stall(local.index);
+            assert!(away() == 1 && local.remote().presence.is_stalled() && shared.wants_check());
+            assert_eq!(shared.common.stalls.read(), times);
+            shared.resume(local.index);
+            shared.resume(local.index);
+            assert!(away() == 0 && local.remote().presence.is_busy());
+        }
+    }
+
+    #[test]
+    fn who_is_found_asleep_is_replaced_if_there_is_work() {
+        for has_work in [false, true] {
+            let [local] = workers(2, None);
+            let hired = count_hired(&local.shared);
+            if has_work {
+                local.shared.injected.push(task());
+            }
+            local.shared.stall(local.index);
+            assert_eq!(hired.load(SeqCst), usize::from(has_work));
+            run(&local);
+        }
+    }
+
+    #[test]
+    fn work_is_handed_to_the_idle_then_to_a_spare_then_to_whoever_runs() {
+        let [local, other] = workers(3, None);
+        let (shared, hired) = (&local.shared, count_hired(&local.shared));
+        assert!(local.leave_seat());
+        assert!(shared.hand_over() && hired.load(SeqCst) == 0, "there is no work");
+        shared.injected.push(task());
+        sleep(&other);
+        assert!(shared.hand_over() && is_told(&other) && hired.load(SeqCst) == 0);
+        assert!(shared.idle.stop_searching());
+        assert!(shared.hand_over());
+        assert_eq!((hired.load(SeqCst), shared.num_threads(), shared.idle.searching()), (1, 3, 1));
+        assert!(shared.idle.stop_searching());
+        assert!(shared.hand_over() && hired.load(SeqCst) == 1, "who has a seat runs");
+        run(&other);
+    }
+
+    #[test]
+    fn if_nobody_is_left_who_could_run_the_work_those_who_wait_are_called() {
+        let [local, other] = workers(2, None);
+        let shared = &local.shared;
+        shared.block(local.index, Blocked::Latch);
+        assert!(local.leave_seat());
+        shared.injected.push(task());
+        assert!(!shared.is_stuck() && shared.hand_over());
+        shared.hand_over_or_call();
+        assert!(!is_told(&local), "the other one runs");
+        assert!(other.leave_seat());
+        assert!(shared.is_stuck() && !shared.hand_over() && !is_told(&local));
+        shared.hand_over_or_call();
+        assert!(is_told(&local));
+        run(&local);
+        assert!(!shared.is_stuck() && shared.hand_over());
+        shared.hand_over_or_call();
+        assert!(!is_told(&local));
+    }
+
+    #[test]
+    fn nobody_is_hired_while_no_seat_is_free() {
+        let [local] = workers(2, None);
+        let (shared, hired) = (&local.shared, count_hired(&local.shared));
+        assert!(!shared.start_spare() && hired.load(SeqCst) == 0);
+        assert!(local.leave_seat());
+        assert!(shared.start_spare() && hired.load(SeqCst) == 1);
+        assert!(!shared.start_spare() && hired.load(SeqCst) == 1);
+    }
+
+    #[test]
+    fn a_hire_that_fails_leaves_all_as_it_was() {
+        let [local] = workers(2, None);
+        let shared = &local.shared;
+        nobody_hired(shared);
+        assert!(local.leave_seat());
+        assert!(!shared.start_spare());
+        assert_eq!((shared.num_threads(), shared.idle.searching()), (1, 0));
+        assert!(shared.unhired.load(Relaxed) > 0 && !shared.seats.is_short());
+    }
+
+    #[test]
+    fn who_lies_on_the_bench_is_woken_and_the_governor_called() {
+        let [local, benched] = workers(2, None);
+        let (shared, hired) = (&local.shared, count_hired(&local.shared));
+        shared.governor_rests(true);
+        shared.seats.sit_out(benched.index);
+        shared.unstaff();
+        assert!(shared.start_spare());
+        assert!(is_told(&benched) && shared.has_called_governor());
+        assert_eq!((hired.load(SeqCst), shared.num_threads(), shared.idle.searching()), (0, 2, 1));
+    }
+
+    #[test]
+    fn who_is_summoned_comes_or_others_run_what_was_for_it() {
+        let [local, other] = workers(2, None);
+        let shared = &local.shared;
+        nobody_hired(shared);
+        other.remote().inbox.push(task());
+        shared.summon(other.index);
+        assert!(!is_told(&other) && shared.injected.is_empty(), "it has a seat");
+        shared.seats.sit_out(other.index);
+        shared.summon(other.index);
+        assert!(is_told(&other) && shared.injected.is_empty() && shared.idle.stop_searching());
+        shared.seats.sit_out(other.index);
+        assert!(shared.dismiss(other.index) && is_told(&other));
+        shared.seats.retire(other.index);
+        sleep(&local);
+        shared.summon(other.index);
+        assert!(is_told(&local), "there is no thread for the other one");
+        assert!(other.remote().inbox.is_empty() && shared.injected.len() == 1);
+        assert_eq!(shared.seats.fill(), None::<Spare>);
+        if let Some(task) = shared.injected.steal() {
+            local.execute(Job::Task(task));
+        }
+    }
+}

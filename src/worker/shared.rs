@@ -283,7 +283,7 @@ impl Shared {
 mod tests {
     use crate::job::StackJob;
     use crate::sync::fence::asymmetric;
-    use crate::worker::bare::{hide, take_back, task, workers};
+    use crate::worker::bare::{hide, sleep, take_back, task, workers};
     use crate::worker::local::Local;
     use crate::worker::shared::Job;
 
@@ -328,10 +328,7 @@ mod tests {
         };
         assert_eq!(push(), asymmetric());
         for asleep in 0..3 {
-            for worker in 0..asleep {
-                shared.idle.start_searching();
-                shared.idle.sleep_begin(worker);
-            }
+            [&local, &other][..asleep].iter().for_each(|local| sleep(local));
             shared.raise_hunger();
             // One push for each who sleeps, or for the caller.
             (0..asleep.max(1)).for_each(|_| assert!(!push()));

@@ -236,3 +236,268 @@ impl Shared {
         self.whereabouts.here(worker);
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::job::StackJob;
+    use crate::sync::Ordering::Relaxed;
+    use crate::sync::fence::full_fence;
+    use crate::worker::bare::{count_hired, hide, is_told, sleep, take_back, task, workers};
+    use crate::worker::blocked::Blocked;
+    use crate::worker::local::Local;
+    use crate::worker::shared::Job;
+    use std::sync::atomic::Ordering::SeqCst;
+    use std::time::Duration;
+
+    /// Two that wait, for this and for that, and one that is busy.
+    fn waiting(reasons: [Blocked; 2]) -> [Local; 3] {
+        let workers = workers(3, None);
+        for (local, why) in workers.iter().zip(reasons) {
+            local.shared.block(local.index, why);
+            assert!(local.leave_seat());
+        }
+        workers
+    }
+
+    #[test]
+    fn a_publisher_wakes_one_who_is_idle_unless_somebody_searches() {
+        let [first, second] = workers(2, None);
+        let shared = &first.shared;
+        for notify in [
+            |local: &Local| local.shared.notify(|_, _| true),
+            |local: &Local| local.shared.notify_from_outside(|_, _| true),
+        ] {
+            notify(&first);
+            assert!(!is_told(&first) && !is_told(&second), "both are busy");
+            sleep(&first);
+            sleep(&second);
+            assert!(shared.wake_idle());
+            assert!(is_told(&first) && !is_told(&second));
+            notify(&second);
+            assert!(!is_told(&second), "the first one searches");
+            assert!(shared.idle.stop_searching());
+            notify(&first);
+            assert!(is_told(&second));
+            assert!(shared.idle.stop_searching());
+            assert!(!shared.wake_idle());
+        }
+    }
+
+    #[test]
+    fn of_those_who_wait_only_the_concerned_are_woken() {
+        let [first, second, busy] = waiting([Blocked::Latch, Blocked::Guest]);
+        let told = || [is_told(&first), is_told(&second)];
+        assert!(!busy.shared.nudge(|_, _| false));
+        assert_eq!(told(), [false, false]);
+        for notify in [
+            |local: &Local| local.shared.notify(|_, why| why == Blocked::Guest),
+            |local: &Local| assert!(local.shared.nudge(|index, _| index == 1)),
+            |local: &Local| local.shared.nudge_others(0),
+        ] {
+            notify(&busy);
+            assert_eq!(told(), [false, true]);
+        }
+        busy.shared.nudge_others(busy.index);
+        assert_eq!(told(), [true, true]);
+        busy.shared.unblock(first.index);
+        busy.shared.nudge_others(busy.index);
+        assert_eq!(told(), [false, true], "it doesn't sleep");
+    }
+
+    #[test]
+    fn who_may_run_anything_is_concerned_by_everything() {
+        let [first, second, busy] = waiting([Blocked::Any, Blocked::Call]);
+        assert!(busy.shared.nudge(|_, _| false));
+        assert!(is_told(&first) && !is_told(&second));
+    }
+
+    #[test]
+    fn if_nobody_is_idle_or_concerned_a_spare_is_started() {
+        for concerned in [false, true] {
+            let [local, _busy] = workers(3, None);
+            let (shared, hired) = (&local.shared, count_hired(&local.shared));
+            shared.block(local.index, Blocked::Latch);
+            assert!(local.leave_seat());
+            shared.notify(|_, _| concerned);
+            assert_eq!(is_told(&local), concerned);
+            assert_eq!(hired.load(SeqCst), usize::from(!concerned));
+        }
+    }
+
+    #[test]
+    fn if_all_are_away_and_no_spare_is_to_be_had_those_who_wait_are_called() {
+        let [first, second, last] = waiting([Blocked::Latch, Blocked::Call]);
+        last.shared.notify(|_, _| false);
+        assert!(!is_told(&first) && !is_told(&second), "one runs");
+        assert!(last.leave_seat());
+        last.shared.notify(|_, _| false);
+        assert!(is_told(&first) && is_told(&second));
+        last.shared.notify(|_, why| why == Blocked::Call);
+        assert!(!is_told(&first) && is_told(&second), "one comes");
+    }
+
+    #[test]
+    fn the_watch_is_armed_when_all_are_busy_and_hired_once() {
+        let [local] = workers(1, Some(Duration::ZERO));
+        let (shared, hired) = (&local.shared, count_hired(&local.shared));
+        let seen = || {
+            let away = shared.seats.exceptions.load(Relaxed);
+            (shared.watch.is_armed(), away, hired.load(SeqCst))
+        };
+        assert_eq!(seen(), (false, 1, 0));
+        shared.notify(|_, _| false);
+        assert_eq!(seen(), (true, 0, 1));
+        shared.arm_watch();
+        assert_eq!(seen(), (true, 0, 1));
+        shared.go_off_watch();
+        assert_eq!(seen(), (false, 1, 1));
+        shared.watch.begin();
+        shared.injected.push(task());
+        shared.go_off_watch();
+        assert_eq!(seen(), (true, 1, 1), "it is woken: it has its thread");
+        local.execute(local.find().unwrap());
+    }
+
+    #[test]
+    fn a_watch_that_gets_no_thread_is_off_duty_for_a_while() {
+        // Nobody hires.
+        let [local] = workers(1, Some(Duration::ZERO));
+        let shared = &local.shared;
+        shared.arm_watch();
+        assert!(!shared.watch.is_armed() && shared.watch.is_refused(|| shared.clock.elapsed()));
+        assert_eq!(shared.seats.exceptions.load(Relaxed), 1);
+        count_hired(shared);
+        shared.arm_watch();
+        assert!(!shared.watch.is_armed());
+        shared.watch.pardon();
+        shared.arm_watch();
+        assert!(shared.watch.is_armed());
+    }
+
+    #[test]
+    fn who_shows_frames_wakes_the_idle_and_the_one_who_waits_for_what_it_runs() {
+        let [waits, other, busy] = waiting([Blocked::Thief(2), Blocked::Thief(1)]);
+        busy.shared.notify_exposed(busy.index);
+        assert!(is_told(&waits) && !is_told(&other));
+        let [idle, busy] = workers(2, None);
+        sleep(&idle);
+        busy.shared.notify_exposed(busy.index);
+        assert!(is_told(&idle));
+    }
+
+    #[test]
+    fn who_shows_frames_to_nobody_has_a_spare_started_or_the_watch_armed() {
+        let [local, busy] = workers(3, None);
+        let hired = count_hired(&busy.shared);
+        busy.shared.notify_exposed(busy.index);
+        assert!(local.leave_seat());
+        assert_eq!(hired.load(SeqCst), 0);
+        busy.shared.notify_exposed(busy.index);
+        assert_eq!(hired.load(SeqCst), 1);
+        // A helper is there, but may be the one that waits for a CPU.
+        let [waits, busy] = workers(2, Some(Duration::ZERO));
+        count_hired(&busy.shared);
+        busy.shared.block(waits.index, Blocked::Thief(busy.index));
+        busy.shared.notify_exposed(busy.index);
+        assert!(is_told(&waits) && busy.shared.watch.is_armed());
+    }
+
+    #[test]
+    fn a_misfit_is_shown_to_all_who_wait_and_to_one_who_is_idle_or_a_spare() {
+        let [waits, idle, thief] = workers(4, None);
+        let (shared, hired) = (&thief.shared, count_hired(&thief.shared));
+        let give_up = |told: [bool; 2], hires| {
+            shared.add_misfit(Job::Task(task()));
+            assert_eq!([is_told(&waits), is_told(&idle)], told);
+            assert_eq!(hired.load(SeqCst), hires);
+            thief.execute(shared.misfits.take(|_| true).unwrap());
+        };
+        shared.block(waits.index, Blocked::Latch);
+        assert!(waits.leave_seat());
+        sleep(&idle);
+        give_up([true, true], 0);
+        assert!(shared.idle.stop_searching());
+        give_up([true, false], 1);
+    }
+
+    #[test]
+    fn the_last_to_leave_the_search_looks_after_those_who_sleep() {
+        for leave in [
+            |local: &Local| local.shared.stop_searching(),
+            |local: &Local| local.shared.leave_search(local.index),
+        ] {
+            for (more, work, wakes) in [(0, true, true), (0, false, false), (1, true, false)] {
+                let [searches, idle] = workers(2, None);
+                let shared = &searches.shared;
+                sleep(&idle);
+                (0..=more).for_each(|_| shared.idle.start_searching());
+                if work {
+                    shared.injected.push(task());
+                }
+                leave(&searches);
+                assert_eq!(
+                    (is_told(&idle), shared.idle.searching()),
+                    (wakes, 1.min(more + usize::from(wakes)))
+                );
+                while let Some(job) = shared.injected.steal() {
+                    searches.execute(Job::Task(job));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_to_leave_the_search_has_a_spare_started_or_calls_those_who_wait() {
+        for spare in [false, true] {
+            let [searches, waits] = workers(if spare { 3 } else { 2 }, Some(Duration::ZERO));
+            let (shared, hired) = (&searches.shared, count_hired(&searches.shared));
+            shared.block(waits.index, Blocked::Latch);
+            assert!(waits.leave_seat());
+            shared.injected.push(task());
+            shared.idle.start_searching();
+            shared.stop_searching();
+            // The watch, if no spare.
+            assert_eq!((is_told(&waits), hired.load(SeqCst)), (!spare, 1));
+            assert_eq!(shared.watch.is_armed(), !spare);
+            searches.execute(searches.find().unwrap());
+        }
+    }
+
+    #[test]
+    fn who_leaves_the_search_raises_hunger_only_if_others_sleep() {
+        for sleeps in [false, true] {
+            let [searches, other] = workers(2, None);
+            if sleeps {
+                sleep(&other);
+            }
+            searches.shared.look_for_others(full_fence);
+            let frame = StackJob::new(|_| (), searches.lane().top());
+            // SAFETY: taken back below.
+            hide(&searches, unsafe { frame.as_frame() });
+            assert!(sleeps <= searches.shared.has_visible());
+            assert!(take_back(&searches, frame.below()));
+        }
+    }
+
+    #[test]
+    fn one_is_alone_awake_if_all_others_sleep_and_no_spare_has_come() {
+        let [local, other] = workers(3, None);
+        let shared = &local.shared;
+        assert!(!shared.is_alone_awake(local.index));
+        sleep(&other);
+        assert!(shared.is_alone_awake(local.index) && !shared.is_alone_awake(other.index));
+        assert!(!shared.is_alone_awake(2), "a spare");
+        sleep(&local);
+        assert!(shared.is_alone_awake(local.index), "who is about to sleep");
+        let _deques = shared.move_in(2);
+        assert!(!shared.is_alone_awake(local.index));
+    }
+
+    #[test]
+    fn a_wake_is_counted_if_somebody_slept() {
+        let [local] = workers(1, None);
+        local.shared.unpark(local.index);
+        assert!(is_told(&local) && !is_told(&local));
+        assert_eq!(local.shared.counters().wakes, 0, "it was awake");
+    }
+}
