@@ -99,7 +99,7 @@ fn chosen(candidates: &[Candidate], choose: impl FnOnce(&[Candidate]) -> usize) 
 }
 
 impl Local {
-    /// The worker at whose queues it looks first, which is never itself if there is another one.
+    /// The worker at whose queues it looks first. By turns that is itself now and then: the next one, then.
     #[inline]
     pub(super) fn victim(&self) -> usize {
         if self.shared.victims.is_simple() { self.next_in_turn() } else { self.choose_victim() }
@@ -184,5 +184,323 @@ impl Local {
             left = true;
         }
         left
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{FEW, chosen, loaded};
+    use crate::job::StackJob;
+    use crate::policy::victim::{Candidate, ChooseVictim, VictimPolicy};
+    use crate::telemetry::activity::Status;
+    use crate::worker::bare::{hide, is_told, sleep, take_back, task, workers};
+    use crate::worker::local::Local;
+    use crate::worker::shared::Job;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    /// Answers as it has been told, and keeps whom it was offered.
+    #[derive(Default)]
+    struct Told {
+        /// A position, for steals and places.
+        answer: AtomicUsize,
+        /// Who is woken first, and alone takes what waits.
+        only: usize,
+        offered: Mutex<Vec<Candidate>>,
+    }
+
+    impl Told {
+        fn choose(&self, candidates: &[Candidate]) -> usize {
+            assert!(!candidates.is_empty());
+            *self.offered.lock().unwrap() = candidates.to_vec();
+            self.answer.load(Relaxed)
+        }
+
+        fn offered(&self) -> Vec<usize> {
+            self.offered.lock().unwrap().iter().map(|candidate| candidate.worker).collect()
+        }
+    }
+
+    impl ChooseVictim for Told {
+        fn steal_from(&self, victims: &[Candidate]) -> usize {
+            self.choose(victims)
+        }
+
+        fn wake(&self, sleeper: &Candidate) -> u8 {
+            u8::from(sleeper.worker != self.only)
+        }
+
+        fn place(&self, workers: &[Candidate]) -> usize {
+            self.choose(workers)
+        }
+
+        fn take(&self, worker: &Candidate) -> bool {
+            worker.worker == self.only
+        }
+    }
+
+    struct Panics;
+
+    impl ChooseVictim for Panics {
+        fn steal_from(&self, _: &[Candidate]) -> usize {
+            panic!("asked whom to steal from")
+        }
+
+        fn wake(&self, _: &Candidate) -> u8 {
+            panic!("asked whom to wake")
+        }
+
+        fn place(&self, _: &[Candidate]) -> usize {
+            panic!("asked where to place")
+        }
+
+        fn take(&self, _: &Candidate) -> bool {
+            panic!("asked who takes")
+        }
+    }
+
+    fn told<const WORKERS: usize>(only: usize) -> ([Local; WORKERS], Arc<Told>) {
+        let (workers, told) = (workers(WORKERS, None), Arc::new(Told { only, ..Told::default() }));
+        workers[0].shared.victims.set_policy(VictimPolicy::Custom(Arc::clone(&told) as _));
+        (workers, told)
+    }
+
+    #[test]
+    fn load_is_what_is_queued_hidden_and_run() {
+        let [local] = workers(1, None);
+        let ill = Candidate { health: 0.25, ..Candidate::new(0) };
+        local.shared.victims.rebalance(Box::new([ill]), Duration::ZERO);
+        let load = || {
+            let candidate = local.shared.victims.with(|table| loaded(table, local.remote()));
+            assert_eq!((candidate.worker, candidate.health), (0, 0.25));
+            candidate.load
+        };
+        let frame = StackJob::new(|_| (), local.lane().top());
+        assert_eq!(load(), 0);
+        // SAFETY: taken back below.
+        hide(&local, unsafe { frame.as_frame() });
+        assert_eq!(load(), 1);
+        (0..3).for_each(|_| local.deques.detached.push(task()));
+        assert_eq!(load(), 4);
+        local.is_now(Status::Running);
+        assert_eq!(load(), 5);
+        local.find_own().into_iter().for_each(|job| local.execute(job));
+        assert!(take_back(&local, frame.below()));
+        assert_eq!(load(), 3);
+        (0..2).for_each(|_| local.execute(local.find_own().unwrap()));
+    }
+
+    #[test]
+    fn a_policy_that_panics_is_asked_no_more() {
+        for ask in [
+            |local: &Local| assert!(local.shared.takes(local.index)),
+            |local: &Local| assert_eq!(local.shared.place(), 0),
+            |local: &Local| _ = local.victim(),
+            |local: &Local| {
+                sleep(local);
+                assert_eq!(local.shared.wake_one(), Some(local.index));
+            },
+        ] {
+            let [local, _other] = workers(2, None);
+            let shared = &local.shared;
+            shared.victims.set_policy(VictimPolicy::Custom(Arc::new(Panics)));
+            ask(&local);
+            assert!(shared.victims.is_simple());
+            assert_eq!(shared.common.policy_panics.read(), 1);
+        }
+    }
+
+    #[test]
+    fn the_one_of_the_lowest_class_is_woken() {
+        let (workers, _) = told::<4>(2);
+        let shared = &workers[0].shared;
+        assert_eq!(shared.wake_one(), None);
+        workers.iter().for_each(sleep);
+        assert_eq!([(); 3].map(|()| shared.wake_one()), [Some(2), Some(0), Some(1)]);
+        shared.victims.set_policy(VictimPolicy::RoundRobin);
+        assert_eq!((shared.wake_one(), shared.wake_one()), (Some(3), None));
+    }
+
+    #[test]
+    fn beside_those_who_may_leave_work_to_others_one_who_takes_it_is_woken() {
+        let (workers, _) = told::<3>(1);
+        let shared = &workers[0].shared;
+        assert_eq!([0, 1, 2].map(|worker| shared.takes(worker)), [false, true, false]);
+        sleep(&workers[0]);
+        sleep(&workers[1]);
+        let told = |searching| {
+            shared.wake_beside(searching);
+            [&workers[0], &workers[1]].map(is_told)
+        };
+        assert_eq!(told(3), [false, false], "one of them takes it");
+        assert_eq!(told(2), [false, true]);
+        assert_eq!(told(1), [false, false], "it is awake");
+        shared.victims.set_policy(VictimPolicy::RoundRobin);
+        assert!(shared.takes(0));
+    }
+
+    #[test]
+    fn a_task_goes_to_the_one_of_a_few_that_the_policy_names_and_to_each_in_turn_without() {
+        let [local, ..] = workers::<3>(3, None);
+        assert_eq!([(); 4].map(|()| local.shared.place()), [0, 1, 2, 0]);
+        let (workers, told) = told::<FEW>(0);
+        let shared = &workers[0].shared;
+        told.answer.store(2, Relaxed);
+        assert_eq!((shared.place(), told.offered()), (2, vec![0, 1, 2, 3]));
+        assert_eq!((shared.place(), told.offered()), (3, vec![1, 2, 3, 0]));
+        // Out of range.
+        told.answer.store(9, Relaxed);
+        assert_eq!((shared.place(), told.offered()), (2, vec![2, 3, 0, 1]));
+        shared.victims.set_policy(VictimPolicy::Custom(Arc::new(Panics)));
+        assert_eq!(shared.place(), 3, "its turn");
+    }
+
+    #[test]
+    fn of_many_two_are_offered_a_task() {
+        let (workers, told) = told::<{ FEW + 3 }>(0);
+        told.answer.store(1, Relaxed);
+        for turn in 0..20_usize {
+            let second = (turn + 0x9E37_79B1) % workers.len();
+            assert_eq!(workers[0].shared.place(), second);
+            assert_eq!(told.offered(), [turn % workers.len(), second]);
+        }
+    }
+
+    #[test]
+    fn of_none_the_first_is_chosen() {
+        let candidates = [Candidate::new(7), Candidate::new(5)];
+        assert_eq!([0, 1, 2].map(|at| chosen(&candidates, |_| at)), [7, 5, 7]);
+        assert_eq!(chosen(&[], |_| 0), 0);
+    }
+
+    #[test]
+    fn a_thief_looks_at_each_in_turn_or_at_the_one_of_a_few_that_the_policy_names() {
+        let [_, local, _] = workers::<3>(3, None);
+        assert_eq!([(); 4].map(|()| local.victim()), [2, 0, 1, 2]);
+        let (workers, told) = told::<3>(0);
+        told.answer.store(1, Relaxed);
+        assert_eq!((workers[1].victim(), told.offered()), (0, vec![2, 0]));
+        assert_eq!((workers[1].victim(), told.offered()), (2, vec![0, 2]));
+        assert_eq!((workers[1].victim(), told.offered()), (0, vec![2, 0]), "not itself");
+    }
+
+    #[test]
+    fn a_thief_that_is_alone_asks_nobody() {
+        let (workers, told) = told::<1>(0);
+        assert_eq!((workers[0].victim(), told.offered()), (0, vec![]));
+        assert!(!workers[0].shared.victims.is_simple(), "it hasn't been asked about nobody");
+    }
+
+    #[test]
+    fn spares_are_offered_too_whichever_came_first() {
+        let [local, _] = workers(4, None);
+        let told = Arc::new(Told::default());
+        local.shared.victims.set_policy(VictimPolicy::Custom(Arc::clone(&told) as _));
+        let _deques = local.shared.move_in(3);
+        told.answer.store(1, Relaxed);
+        assert_eq!((local.victim(), told.offered()), (3, vec![1, 3]));
+    }
+
+    #[test]
+    fn of_many_two_at_most_are_offered_to_a_thief() {
+        let (workers, told) = told::<{ FEW + 1 }>(0);
+        let _ = workers[1].victim();
+        assert_eq!(told.offered().len(), FEW);
+        let (workers, told) = self::told::<{ FEW + 2 }>(0);
+        let (mut seen, mut most) = (Vec::new(), 0);
+        for _ in 0..200 {
+            let _ = workers[1].victim();
+            let offered = told.offered();
+            most = most.max(offered.len());
+            assert!(!offered.contains(&1) && (offered.len() < 2 || offered[0] != offered[1]));
+            seen.extend(offered);
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!((most, seen), (2, vec![0, 2, 3, 4, 5]));
+    }
+
+    #[test]
+    fn who_takes_what_waits_leaves_nothing_to_others() {
+        let ([local, other], _) = told::<2>(0);
+        let shared = &local.shared;
+        sleep(&other);
+        shared.injected.push(task());
+        assert!(!local.leaves_to_others());
+        shared.victims.set_policy(VictimPolicy::RoundRobin);
+        assert!(!other.leaves_to_others() && !is_told(&other));
+        other.execute(other.find().unwrap());
+    }
+
+    #[test]
+    fn what_is_too_much_for_others_or_nothing_or_its_own_is_not_left_to_them() {
+        let ([local, other], _) = told::<2>(1);
+        let shared = &local.shared;
+        sleep(&other);
+        assert!(!local.leaves_to_others(), "nothing waits");
+        local.remote().inbox.push(task());
+        shared.injected.push(task());
+        assert!(!local.leaves_to_others(), "it has something of its own to do");
+        local.execute(local.find().unwrap());
+        shared.injected.push(task());
+        assert!(!local.leaves_to_others(), "two wait");
+        assert!(!is_told(&other));
+        (0..2).for_each(|_| other.execute(other.find().unwrap()));
+    }
+
+    #[test]
+    fn what_others_do_not_get_to_is_left_to_them_for_a_moment_only() {
+        let ([local, other], _) = told::<2>(1);
+        let shared = &local.shared;
+        let moment = Duration::from_millis(8);
+        shared.victims.rebalance(Box::default(), moment / 4);
+        sleep(&other);
+        shared.injected.push(task());
+        let start = Instant::now();
+        assert!(!local.leaves_to_others() && is_told(&other));
+        assert!(start.elapsed() > moment);
+        assert!(shared.idle.stop_searching());
+        // It does others, and never comes to this one.
+        let start = Instant::now();
+        let waits = AtomicUsize::new(1);
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                while waits.load(Relaxed) > 0 {
+                    shared.worker(other.index).counters.tasks.bump();
+                    thread::yield_now();
+                }
+            });
+            assert!(!local.leaves_to_others());
+            waits.store(0, Relaxed);
+        });
+        assert!(start.elapsed() > moment);
+        other.execute(other.find().unwrap());
+    }
+
+    #[test]
+    fn what_others_take_is_left_to_them() {
+        let ([local, other], _) = told::<2>(1);
+        let shared = &local.shared;
+        shared.victims.rebalance(Box::default(), Duration::MAX);
+        // It may not get a CPU within a moment.
+        assert!((0..100).any(|_| {
+            sleep(&other);
+            shared.injected.push(task());
+            let left = thread::scope(|threads| {
+                let parker = &shared.worker(other.index).parker;
+                let taker = threads.spawn(|| {
+                    parker.park();
+                    shared.injected.steal().unwrap()
+                });
+                let left = local.leaves_to_others();
+                local.execute(Job::Task(taker.join().unwrap()));
+                left
+            });
+            assert!(shared.idle.stop_searching());
+            left
+        }));
     }
 }

@@ -9,6 +9,7 @@ use crate::telemetry::event::Event;
 use crate::worker::local::Local;
 use crate::worker::remote::Remote;
 use crate::worker::shared::Job;
+use std::sync::OnceLock;
 
 impl Local {
     /// The next job: first its own, youngest first, unless it is the outsiders' turn; then what
@@ -105,7 +106,8 @@ impl Local {
 
     fn look_at_others<T>(&self, first: usize, look: impl Fn(&Remote) -> Option<T>) -> Option<T> {
         let regulars = &self.shared.regulars;
-        let spare = first.checked_sub(regulars.len()).and_then(|at| self.shared.spares().nth(at));
+        let spare = first.checked_sub(regulars.len());
+        let spare = spare.and_then(|at| self.shared.spares.get(at)).and_then(OnceLock::get);
         let (before, after) = regulars.split_at(if first < regulars.len() { first } else { 0 });
         let own = self.remote();
         let regulars = after.iter().chain(before);

@@ -426,24 +426,31 @@ mod tests {
             |local: &Local| local.shared.stop_searching(),
             |local: &Local| local.shared.leave_search(local.index),
         ] {
-            for (more, work, wakes) in [(0, true, true), (0, false, false), (1, true, false)] {
+            for has_work in [false, true] {
                 let [searches, idle] = workers(2, None);
-                let shared = &searches.shared;
                 sleep(&idle);
-                (0..=more).for_each(|_| shared.idle.start_searching());
-                if work {
-                    shared.injected.push(task());
+                searches.shared.idle.start_searching();
+                if has_work {
+                    searches.shared.injected.push(task());
                 }
                 leave(&searches);
-                assert_eq!(
-                    (is_told(&idle), shared.idle.searching()),
-                    (wakes, 1.min(more + usize::from(wakes)))
-                );
-                while let Some(job) = shared.injected.steal() {
-                    searches.execute(Job::Task(job));
-                }
+                assert_eq!(is_told(&idle), has_work);
+                assert_eq!(searches.shared.idle.searching(), usize::from(has_work));
+                searches.find().into_iter().for_each(|job| searches.execute(job));
             }
         }
+    }
+
+    #[test]
+    fn who_leaves_the_search_beside_another_leaves_those_who_sleep_to_it() {
+        let [searches, idle] = workers(2, None);
+        let shared = &searches.shared;
+        sleep(&idle);
+        (0..2).for_each(|_| shared.idle.start_searching());
+        shared.injected.push(task());
+        shared.stop_searching();
+        assert!(!is_told(&idle) && shared.idle.searching() == 1);
+        searches.execute(searches.find().unwrap());
     }
 
     #[test]
