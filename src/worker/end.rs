@@ -147,7 +147,7 @@ mod tests {
             let [local] = workers(max, None);
             let _hired = count_hired(&local.shared);
             local.shared.injected.push(task());
-            local.leave_for_good();
+            go(&local);
             local.shared.staffed.store(0, Relaxed);
             local.shared.gate.close();
             assert_eq!(local.shared.end_if_last(), ends, "whether one can be hired");

@@ -30,3 +30,59 @@ impl Shared {
         waits
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::sync::Ordering::Relaxed;
+    use crate::worker::bare::{count_hired, is_told, sleep, task, workers};
+    use crate::worker::local::Local;
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::SeqCst;
+    use std::time::Duration;
+
+    fn run(local: &Local) {
+        while let Some(job) = local.find() {
+            local.execute(job);
+        }
+    }
+
+    #[test]
+    fn somebody_idle_or_a_spare_is_sent_for_work_whoever_searches() {
+        let [local, idle] = workers(3, Some(Duration::ZERO));
+        let (shared, hired) = (&local.shared, count_hired(&local.shared));
+        assert!(local.leave_seat() && !shared.rescue(), "there is no work");
+        sleep(&idle);
+        shared.idle.start_searching();
+        shared.injected.push(task());
+        assert!(shared.rescue() && is_told(&idle) && hired.load(SeqCst) == 0);
+        assert!(shared.rescue() && hired.load(SeqCst) == 1);
+        assert!(!shared.watch.is_armed(), "no thread has been refused");
+        run(&idle);
+        assert!(!shared.rescue());
+    }
+
+    #[test]
+    fn threads_that_were_refused_are_asked_for_again() {
+        let [local] = workers(2, Some(Duration::ZERO));
+        let (shared, refuses) = (&local.shared, Arc::new(AtomicBool::new(true)));
+        let refused = Arc::clone(&refuses);
+        let hire = move |_| {
+            let refused = refused.load(SeqCst);
+            if refused { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        };
+        assert!(shared.hire.set(Box::new(hire)).is_ok());
+        shared.injected.push(task());
+        assert!(local.be_away());
+        let seen = || {
+            let unhired = shared.unhired.load(Relaxed) > 0;
+            (shared.num_threads(), shared.watch.is_armed(), unhired)
+        };
+        assert_eq!(seen(), (1, false, true));
+        refuses.store(false, SeqCst);
+        assert!(shared.rescue());
+        assert_eq!(seen(), (2, true, false));
+        run(&local);
+    }
+}

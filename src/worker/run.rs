@@ -147,3 +147,85 @@ impl Local {
         unsafe { frame.run(self) }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::job::{HeapJob, JobRef, StackJob};
+    use crate::primitive::latch::Latch;
+    use crate::sync::Ordering::Relaxed;
+    use crate::worker::bare::{hide, take_back, workers};
+    use crate::worker::local::Local;
+    use crate::worker::shared::Job;
+    use std::cell::Cell;
+    use std::ptr;
+
+    fn task(work: impl FnOnce(&Local) + Send + 'static) -> JobRef<Local> {
+        // SAFETY: it borrows nothing.
+        unsafe { HeapJob::boxed(work) }
+    }
+
+    #[test]
+    fn a_job_is_nested_in_the_one_in_whose_midst_it_runs_and_counted() {
+        let [local] = workers(1, None);
+        local.execute(Job::Task(task(|local| {
+            assert_eq!(local.nesting.get(), 1);
+            local.execute(Job::Task(task(|local| assert_eq!(local.nesting.get(), 2))));
+            assert_eq!((local.nesting.get(), local.counters().tasks.read()), (1, 1));
+        })));
+        assert_eq!((local.nesting.get(), local.counters().tasks.read()), (0, 2));
+    }
+
+    #[test]
+    fn what_is_no_part_of_it_is_foreign() {
+        let [local] = workers(1, None);
+        let foreign = |local: &Local| local.remote().foreign.load(Relaxed);
+        local.execute_foreign(Job::Task(task(move |local| {
+            assert_eq!(foreign(local), 1);
+            local.execute_foreign(Job::Task(task(move |local| assert_eq!(foreign(local), 2))));
+            assert_eq!(foreign(local), 1);
+        })));
+        assert_eq!(foreign(&local), 0);
+        local.execute(Job::Task(task(move |local| assert_eq!(foreign(local), 0))));
+    }
+
+    #[test]
+    fn whoever_waits_for_a_frame_may_help_its_thief_if_all_that_the_thief_has_is_part_of_it() {
+        for (hides, shows) in [(false, false), (true, false), (true, true)] {
+            let [thief] = workers(1, None);
+            let (latch, taker) = (Cell::new(ptr::null::<Latch>()), Cell::new(None));
+            // SAFETY: set below, and alive.
+            let look = |_| taker.set(unsafe { (*latch.get()).taker() });
+            let job = StackJob::new(look, ptr::null_mut());
+            // SAFETY: run below, by nobody else.
+            let frame = unsafe { job.as_frame() };
+            // SAFETY: nobody else knows of it.
+            unsafe { frame.arm() };
+            latch.set(frame.latch());
+            let own = StackJob::new(|_| (), thief.lane().top());
+            if hides {
+                // SAFETY: taken back below.
+                hide(&thief, unsafe { own.as_frame() });
+            }
+            if shows {
+                thief.expose();
+            }
+            thief.execute(Job::Frame(frame));
+            assert_eq!(taker.get(), if hides { None } else { Some(thief.index) });
+            assert_eq!(thief.counters().tasks.read(), 0, "a frame is part of a task");
+            assert!(!hides || take_back(&thief, own.below()));
+        }
+    }
+
+    #[test]
+    fn hidden_frames_are_shown_and_that_is_counted() {
+        let [local] = workers(1, None);
+        let frame = StackJob::new(|_| (), local.lane().top());
+        // SAFETY: taken back below.
+        hide(&local, unsafe { frame.as_frame() });
+        let before = local.counters().exposures.read();
+        local.expose();
+        assert_eq!(local.counters().exposures.read(), before + 1);
+        assert!(local.has_pending() && !local.lane().has_hidden());
+        assert!(take_back(&local, frame.below()));
+    }
+}

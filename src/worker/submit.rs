@@ -65,3 +65,57 @@ impl Shared {
         self.wake_for_the_end();
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::resources::rejected::Rejection;
+    use crate::worker::bare::{is_told, sleep, task, workers};
+    use crate::worker::blocked::Blocked;
+    use crate::worker::shared::Job;
+
+    #[test]
+    fn nothing_comes_in_when_the_gate_is_closed_and_who_is_inside_keeps_the_pool_from_its_end() {
+        let [local] = workers(1, None);
+        let shared = &local.shared;
+        assert_eq!(shared.submit(|| 7).ok(), Some(7));
+        let entered = shared.enter().ok();
+        sleep(&local);
+        shared.begin_shutdown();
+        assert!(entered.is_some() && !shared.end_if_last());
+        let refused = |result: Result<(), Rejection>| matches!(result, Err(Rejection::ShutDown));
+        assert!(refused(shared.submit(|| panic!("it is closed"))));
+        assert!(refused(shared.enter().map(drop)) && refused(shared.pend().map(drop)));
+        drop(entered);
+        assert!(is_told(&local), "it looks whether the pool has ended");
+        assert!(shared.idle.stop_searching());
+        sleep(&local);
+        assert!(shared.end_if_last());
+    }
+
+    #[test]
+    fn what_is_still_to_be_queued_keeps_the_pool_from_its_end() {
+        let [local] = workers(1, None);
+        let shared = &local.shared;
+        let pending = shared.pend().ok();
+        assert_eq!(shared.num_threads(), 2);
+        shared.gate.close();
+        sleep(&local);
+        assert!(!shared.end_if_last());
+        drop(pending);
+        assert!(is_told(&local) && shared.num_threads() == 1);
+    }
+
+    #[test]
+    fn a_call_is_for_those_who_wait_for_another_pool_and_for_guests() {
+        for (why, concerned) in
+            [(Blocked::Latch, false), (Blocked::Call, true), (Blocked::Guest, true)]
+        {
+            let [local, _busy] = workers(2, None);
+            local.shared.block(local.index, why);
+            assert!(local.leave_seat());
+            local.shared.call(Job::Task(task()));
+            assert_eq!(is_told(&local), concerned);
+            local.execute(local.shared.calls.steal().unwrap());
+        }
+    }
+}

@@ -151,3 +151,130 @@ impl Local {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::telemetry::labels::Class;
+    use crate::telemetry::latency::Latency;
+    use crate::worker::bare;
+    use crate::worker::local::{Deques, Local, Origin};
+    use crate::worker::shared::Insight;
+    use crate::worker::span::TaskSpan;
+    use crate::worker::stamp::{LastEnd, Submission};
+    use std::thread;
+    use std::time::Duration;
+
+    fn timing(one_in: u32) -> Local {
+        let deques = Deques::default();
+        let insight = Insight { one_in, ..Insight::default() };
+        let shared = bare::shared(std::slice::from_ref(&deques), 1, None, insight);
+        Local::new(shared, 0, deques, Origin::Built)
+    }
+
+    #[test]
+    fn there_is_something_to_say_of_tasks_that_are_timed_or_have_a_label() {
+        for one_in in [0, 1] {
+            let (local, timed) = (timing(one_in), one_in == 1);
+            for current in [Some(&local), None] {
+                for (label, notable) in [(None, timed), (Some("a"), true), (None, timed)] {
+                    assert_eq!(local.shared.is_notable(current, label), notable);
+                    let submission = local.shared.submission(current, label, true);
+                    assert_eq!(submission.is_some(), notable);
+                    let class =
+                        label.map_or(Class::UNLABELLED, |label| local.shared.labels.class(label));
+                    let said = submission.map(|said| (said.timed, said.class));
+                    assert_eq!(said, notable.then_some((timed, class)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_label_something_is_said_when_the_task_is_not_due_too() {
+        let local = timing(1000);
+        let mut timed = 0;
+        for _ in 0..5000 {
+            let due = local.shared.is_notable(Some(&local), None);
+            let submission = local.shared.submission(Some(&local), Some("a"), false).unwrap();
+            assert_eq!(submission.timed, due);
+            timed += usize::from(due);
+        }
+        assert!((1..100).contains(&timed));
+    }
+
+    #[test]
+    fn a_wake_is_stamped_where_tasks_are_timed() {
+        for one_in in [0, 1] {
+            let local = timing(one_in);
+            local.shared.note_wake(local.remote());
+            assert_eq!(local.remote().woken_at.read().is_some(), one_in == 1);
+        }
+    }
+
+    #[test]
+    fn a_sleep_that_somebody_ends_says_how_long_that_took() {
+        let local = timing(1);
+        let recorded = || local.remote().latencies.buckets(Latency::Wake, None).count();
+        local.park(Some(Duration::ZERO));
+        assert_eq!(recorded(), 0, "nobody has woken it");
+        // It may sleep only after that.
+        while recorded() == 0 {
+            thread::scope(|threads| {
+                threads.spawn(|| local.shared.unpark(0));
+                local.park(None);
+            });
+        }
+    }
+
+    /// What was measured of `task`, of one that was submitted at 4: how often, and how long it waited.
+    fn measured(local: &Local, timed: bool, noted: bool) -> (u64, u64) {
+        let waits = || {
+            let buckets = local.remote().latencies.buckets(Latency::QueueWait, None);
+            buckets
+                .map(|buckets| buckets.count_and_sum())
+                .fold((0, 0), |all, more| (all.0 + more.0, all.1 + more.1))
+        };
+        let before = waits();
+        let submission =
+            Submission { class: Class::UNLABELLED, timed, at: 4, span: TaskSpan::new(None, false) };
+        let runs = || {
+            let (labels, clock) = (&local.shared.labels, &local.shared.clock);
+            local.remote().current.read(labels, clock.ticks(), 1.0).is_some()
+        };
+        let result = match noted {
+            true => local.run_noted(Some(submission), runs),
+            false => local.time(submission, runs),
+        };
+        assert!(result && !runs(), "while it runs it is the current one");
+        let after = waits();
+        (after.0 - before.0, after.1 - before.1)
+    }
+
+    #[test]
+    fn a_task_begins_when_the_one_before_it_has_ended_if_nothing_came_between() {
+        let local = timing(1);
+        let last = |tasks| Some(LastEnd { at: 10, tasks });
+        let ends = || local.last_end.get();
+        local.counters().tasks.bump();
+        for (nesting, loops, tasks, chained) in
+            [(1, true, 1, true), (1, true, 0, false), (2, true, 1, false), (1, false, 1, false)]
+        {
+            local.nesting.set(nesting);
+            local.loops.set(loops);
+            local.last_end.set(last(tasks));
+            let (count, wait) = measured(&local, true, true);
+            assert_eq!((count, wait == 6), (1, chained));
+            let expected = if nesting == 1 && loops { 2 } else { tasks };
+            assert_eq!(ends().map(|end| end.tasks), Some(expected));
+            assert_eq!(ends().map(|end| end.at > 10), Some(nesting == 1 && loops));
+        }
+        local.nesting.set(1);
+        local.loops.set(true);
+        local.last_end.set(last(1));
+        assert_ne!(measured(&local, true, false), (1, 6), "it may be amid a job");
+        assert_eq!(ends(), last(1));
+        assert_eq!(measured(&local, false, true), (0, 0), "it is only said to run");
+        assert_eq!(ends(), last(1));
+        assert_eq!(local.run_noted(None, || 7), 7);
+    }
+}
