@@ -498,6 +498,18 @@ fn a_guest_that_detaches_its_pool_is_free() {
 }
 
 #[test]
+fn a_guest_that_detaches_its_pool_runs_its_parts_of_broadcasts_first() {
+    on_new_thread(|| {
+        let (pool, (tell, told)) = (guest(2), mpsc::channel());
+        pool.spawn_broadcast(move |part| tell.send(part.index()).unwrap());
+        pool.detach();
+        let mut ran: Vec<_> = told.iter().collect();
+        ran.sort_unstable();
+        assert_eq!(ran, [0, 1]);
+    });
+}
+
+#[test]
 fn a_pool_ends_without_a_guest_whose_thread_has_ended() {
     let _dog = Dog::alone();
     let (tell, told) = mpsc::channel();
