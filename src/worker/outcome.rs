@@ -80,16 +80,20 @@ impl Shared {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use crate::worker::bare::workers;
+    use std::thread;
 
     #[test]
     fn a_failure_asks_for_a_check_until_one_begins() {
         let [local] = workers(1, None);
         let shared = &local.shared;
+        assert!(shared.governor.set(thread::current()).is_ok());
         for _ in 0..2 {
             assert!(!shared.wants_check());
             shared.task_failed();
             assert!(!shared.wants_check(), "what a task returns says nothing of its worker");
             shared.task_panicked(&(Box::new(()) as _));
+            // The governor has been woken.
+            thread::park();
             shared.task_panicked(&(Box::new(()) as _));
             assert!(shared.wants_check());
             shared.check_begins();

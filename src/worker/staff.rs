@@ -141,11 +141,13 @@ impl Shared {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use crate::worker::bare::workers;
+    use std::thread;
 
     #[test]
     fn who_takes_a_seat_calls_a_governor_that_rests_once() {
         let [local] = workers(1, None);
         let shared = &local.shared;
+        assert!(shared.governor.set(thread::current()).is_ok());
         for _ in 0..2 {
             shared.call_governor();
             assert!(!shared.has_called_governor(), "it looks anyway");
@@ -153,6 +155,8 @@ mod tests {
             assert!(!shared.has_called_governor());
             shared.call_governor();
             assert!(shared.has_called_governor());
+            // It has been woken.
+            thread::park();
             shared.governor_rests(false);
         }
     }
