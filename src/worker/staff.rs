@@ -140,7 +140,8 @@ impl Shared {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use crate::worker::bare::workers;
+    use crate::telemetry::strain::Strain;
+    use crate::worker::bare::{is_told, sleep, task, workers};
     use std::thread;
 
     #[test]
@@ -158,6 +159,47 @@ mod tests {
             // It has been woken.
             thread::park();
             shared.governor_rests(false);
+        }
+    }
+
+    #[test]
+    fn the_strain_is_what_was_said_last() {
+        let [local] = workers(1, None);
+        for why in [None, Some(Strain::Memory), Some(Strain::Alert), None] {
+            local.shared.strains(why);
+            assert_eq!(local.shared.strain(), why);
+        }
+    }
+
+    #[test]
+    fn who_is_one_too_many_is_woken_to_leave_and_started_again_for_work_when_there_is_room() {
+        let [local, leaves] = workers(2, None);
+        let shared = &local.shared;
+        sleep(&leaves);
+        shared.resize(2, [leaves.index]);
+        assert!(!is_told(&leaves) && !leaves.remote().presence.is_lent());
+        shared.resize(1, [leaves.index]);
+        assert!(is_told(&leaves) && leaves.remote().presence.is_lent());
+        assert!(!is_told(&local) && !local.remote().presence.is_lent());
+        assert!(shared.idle.stop_searching());
+        shared.seats.sit_out(leaves.index);
+        shared.injected.push(task());
+        shared.resize(1, [leaves.index]);
+        assert!(!is_told(&leaves));
+        shared.resize(2, [leaves.index]);
+        assert!(is_told(&leaves) && shared.idle.searching() == 1);
+        local.execute(local.find().unwrap());
+    }
+
+    #[test]
+    fn who_is_let_go_is_woken_to_leave_if_it_has_settled() {
+        let [local, leaves] = workers(2, None);
+        for settled in [true, false] {
+            sleep(&leaves);
+            local.shared.let_go(leaves.index);
+            assert!(leaves.remote().presence.is_lent() && is_told(&leaves) == settled);
+            local.shared.idle.wake_up(leaves.index);
+            assert!(local.shared.idle.stop_searching());
         }
     }
 }

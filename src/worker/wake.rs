@@ -240,7 +240,9 @@ impl Shared {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use crate::job::StackJob;
+    use crate::policy::victim::{Candidate, VictimPolicy};
     use crate::sync::Ordering::Relaxed;
+    use crate::sync::cpu::current_cpu;
     use crate::sync::fence::full_fence;
     use crate::worker::bare::{count_hired, hide, is_told, sleep, take_back, task, workers};
     use crate::worker::blocked::Blocked;
@@ -506,5 +508,50 @@ mod tests {
         local.shared.unpark(local.index);
         assert!(is_told(&local) && !is_told(&local));
         assert_eq!(local.shared.counters().wakes, 0, "it was awake");
+    }
+
+    #[test]
+    fn who_waits_is_left_alone_while_somebody_idle_comes_or_searches() {
+        let [waits, idle, busy] = workers(3, None);
+        let shared = &busy.shared;
+        shared.block(waits.index, Blocked::Latch);
+        assert!(waits.leave_seat());
+        sleep(&idle);
+        shared.notify(|_, _| true);
+        assert!(is_told(&idle) && !is_told(&waits));
+        shared.notify(|_, _| true);
+        assert!(!is_told(&waits), "the idle one searches");
+        assert!(shared.idle.stop_searching());
+        shared.notify(|_, _| true);
+        assert!(is_told(&waits));
+    }
+
+    #[test]
+    fn one_who_takes_what_waits_is_woken_beside_one_who_may_leave_it_to_others() {
+        let [ill, well] = workers(2, None);
+        let shared = &ill.shared;
+        let known = [Candidate { health: 0.1, ..Candidate::new(0) }, Candidate::new(1)];
+        shared.victims.rebalance(Box::new(known), Duration::ZERO);
+        sleep(&well);
+        shared.idle.start_searching();
+        assert!(shared.wake_idle() && !is_told(&well), "all are alike");
+        shared.victims.set_policy(VictimPolicy::HealthWeighted);
+        assert!(shared.wake_idle() && is_told(&well));
+    }
+
+    #[test]
+    fn who_has_work_where_all_are_awake_wakes_one_who_fell_asleep_elsewhere() {
+        if current_cpu().is_none() {
+            return;
+        }
+        // The thread may move between two looks at where it is.
+        assert!((0..100).any(|_| {
+            let [local, elsewhere] = workers(2, None);
+            sleep(&elsewhere);
+            local.shared.whereabouts.seen(elsewhere.index, Some(u32::MAX >> 1), 0);
+            (0..2).for_each(|_| local.shared.idle.start_searching());
+            local.shared.leave_search(local.index);
+            is_told(&elsewhere)
+        }));
     }
 }

@@ -36,7 +36,7 @@ impl Whereabouts {
         self.seen(worker, current_cpu(), 0);
     }
 
-    fn seen(&self, worker: usize, cpu: Option<u32>, awake: u32) {
+    pub(super) fn seen(&self, worker: usize, cpu: Option<u32>, awake: u32) {
         let (Some(cpu), Some(place)) = (cpu, self.0.get(worker)) else { return };
         let now = cpu << 1 | awake;
         // All read this, and it changes seldom.
