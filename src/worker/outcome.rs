@@ -1,6 +1,6 @@
 //! Tasks that fail or don't begin, and what comes of that.
 //!
-//! Tests: tests/cancel.rs.
+//! Tests: tests/{admission,cancel}.rs.
 
 use crate::job::Payload;
 use crate::policy::admission::Shed;
@@ -79,8 +79,11 @@ impl Shared {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use crate::policy::admission::Shed;
+    use crate::telemetry::counters::Counters;
     use crate::worker::bare::workers;
     use std::thread;
+    use std::time::Duration;
 
     #[test]
     fn a_failure_asks_for_a_check_until_one_begins() {
@@ -108,6 +111,8 @@ mod tests {
         shared.task_cancelled();
         shared.task_expired();
         shared.task_expired();
-        assert_eq!((shared.common.cancelled.read(), shared.common.expired.read()), (1, 2));
+        (0..3).for_each(|_| shared.task_shed(Shed { waited: Duration::ZERO }));
+        let Counters { cancelled, expired, shed, .. } = shared.counters();
+        assert_eq!((cancelled, expired, shed), (1, 2, 3));
     }
 }

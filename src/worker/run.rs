@@ -157,7 +157,9 @@ mod tests {
     use crate::worker::local::Local;
     use crate::worker::shared::Job;
     use std::cell::Cell;
-    use std::ptr;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::SeqCst;
+    use std::{ptr, thread};
 
     fn task(work: impl FnOnce(&Local) + Send + 'static) -> JobRef<Local> {
         // SAFETY: it borrows nothing.
@@ -227,5 +229,46 @@ mod tests {
         assert_eq!(local.counters().exposures.read(), before + 1);
         assert!(local.has_pending() && !local.lane().has_hidden());
         assert!(take_back(&local, frame.below()));
+    }
+
+    /// Two, of whom the second is one too many, and a task.
+    fn crowded() -> [Local; 2] {
+        let workers = workers(2, None);
+        let shared = &workers[0].shared;
+        shared.resize(1, [1]);
+        shared.injected.push(task(|_| ()));
+        workers
+    }
+
+    #[test]
+    fn between_two_jobs_one_too_many_lies_on_the_bench_until_it_is_wanted() {
+        let [_stays, leaves] = crowded();
+        let (shared, back) = (&leaves.shared, AtomicBool::new(false));
+        thread::scope(|threads| {
+            let summons = threads.spawn(|| {
+                while !shared.is_benched(1) && !back.load(SeqCst) {
+                    thread::yield_now();
+                }
+                shared.summon(1);
+                !back.load(SeqCst)
+            });
+            let job = leaves.settle().unwrap();
+            back.store(true, SeqCst);
+            leaves.execute(job);
+            assert!(summons.join().unwrap(), "it has not been there");
+        });
+    }
+
+    #[test]
+    fn whoever_searches_or_has_settled_goes_on_instead() {
+        let [stays, searches] = crowded();
+        stays.execute(stays.settle().unwrap());
+        let shared = &searches.shared;
+        shared.injected.push(task(|_| ()));
+        shared.idle.start_searching();
+        searches.still_searching.set(true);
+        let job = searches.settle().unwrap();
+        assert!(!searches.still_searching.get() && shared.idle.searching() == 0);
+        searches.execute(job);
     }
 }
