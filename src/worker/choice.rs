@@ -189,13 +189,14 @@ impl Local {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{FEW, chosen, loaded};
+    use super::{FEW, MOMENTS, chosen, loaded};
     use crate::job::StackJob;
     use crate::policy::victim::{Candidate, ChooseVictim, VictimPolicy};
     use crate::telemetry::activity::Status;
     use crate::worker::bare::{hide, is_told, sleep, take_back, task, workers};
     use crate::worker::local::Local;
     use crate::worker::shared::Job;
+    use crate::worker::victims::TASKS;
     use std::sync::atomic::AtomicUsize;
     use std::sync::atomic::Ordering::Relaxed;
     use std::sync::{Arc, Mutex};
@@ -210,6 +211,8 @@ mod tests {
         /// Who is woken first, and alone takes what waits.
         only: usize,
         offered: Mutex<Vec<Candidate>>,
+        /// How often it has been asked who takes.
+        asked: AtomicUsize,
     }
 
     impl Told {
@@ -238,6 +241,7 @@ mod tests {
         }
 
         fn take(&self, worker: &Candidate) -> bool {
+            self.asked.fetch_add(1, Relaxed);
             worker.worker == self.only
         }
     }
@@ -425,11 +429,11 @@ mod tests {
 
     #[test]
     fn who_takes_what_waits_leaves_nothing_to_others() {
-        let ([local, other], _) = told::<2>(0);
+        let ([local, other], told) = told::<2>(0);
         let shared = &local.shared;
         sleep(&other);
         shared.injected.push(task());
-        assert!(!local.leaves_to_others());
+        assert!(!local.leaves_to_others() && told.asked.load(Relaxed) == 1);
         shared.victims.set_policy(VictimPolicy::RoundRobin);
         assert!(!other.leaves_to_others() && !is_told(&other));
         other.execute(other.find().unwrap());
@@ -452,31 +456,44 @@ mod tests {
     }
 
     #[test]
-    fn what_others_do_not_get_to_is_left_to_them_for_a_moment_only() {
+    #[cfg_attr(
+        miri,
+        ignore = "no clock, but a number of steps, says there how long something took"
+    )]
+    fn what_others_do_not_get_to_is_left_to_them_for_a_moment_only_or_for_some_if_they_get_on() {
         let ([local, other], _) = told::<2>(1);
         let shared = &local.shared;
-        let moment = Duration::from_millis(8);
-        shared.victims.rebalance(Box::default(), moment / 4);
-        sleep(&other);
+        let moment = Duration::from_millis(4);
+        shared.victims.rebalance(Box::default(), moment / TASKS);
         shared.injected.push(task());
-        let start = Instant::now();
-        assert!(!local.leaves_to_others() && is_told(&other));
-        assert!(start.elapsed() > moment);
-        assert!(shared.idle.stop_searching());
-        // It does others, and never comes to this one.
-        let start = Instant::now();
-        let waits = AtomicUsize::new(1);
-        thread::scope(|threads| {
-            threads.spawn(|| {
-                while waits.load(Relaxed) > 0 {
-                    shared.worker(other.index).counters.tasks.bump();
-                    thread::yield_now();
-                }
-            });
-            assert!(!local.leaves_to_others());
-            waits.store(0, Relaxed);
-        });
-        assert!(start.elapsed() > moment);
+        let leaves = || {
+            sleep(&other);
+            let start = Instant::now();
+            assert!(!local.leaves_to_others() && is_told(&other));
+            assert!(shared.idle.stop_searching());
+            start.elapsed()
+        };
+        // Whoever else wants the CPUs may make it look like the other.
+        assert!((0..100).any(|_| {
+            let time = leaves();
+            assert!(time > moment);
+            time < MOMENTS * moment
+        }));
+        assert!((0..100).any(|_| {
+            let waits = AtomicUsize::new(1);
+            thread::scope(|threads| {
+                threads.spawn(|| {
+                    let start = Instant::now();
+                    while waits.load(Relaxed) > 0 && start.elapsed() < Duration::from_secs(30) {
+                        shared.worker(other.index).counters.tasks.bump();
+                        thread::yield_now();
+                    }
+                });
+                let time = leaves();
+                waits.store(0, Relaxed);
+                time > MOMENTS * moment
+            })
+        }));
         other.execute(other.find().unwrap());
     }
 

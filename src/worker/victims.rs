@@ -31,7 +31,7 @@ pub struct Table {
 /// The least and the most of that. It is some times as long as a task takes, so that a healthy worker can end the
 /// one that it has begun and take what waits; but it must cost little where one task is much longer than others.
 const MOMENTS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
-const TASKS: u32 = 4;
+pub(super) const TASKS: u32 = 4;
 
 impl Table {
     /// Its load not looked at.
