@@ -5,6 +5,7 @@
 //! any case.
 //!
 //! Tests: tests/latency.rs.
+//! Tests, with the feature: tests/tracing.rs.
 
 use crate::telemetry::labels::Class;
 use crate::telemetry::latency::Began;
