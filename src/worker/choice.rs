@@ -498,6 +498,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "as above")]
     fn what_others_take_is_left_to_them() {
         let ([local, other], _) = told::<2>(1);
         let shared = &local.shared;
@@ -513,9 +514,13 @@ mod tests {
                     shared.injected.steal().unwrap()
                 });
                 let left = local.leaves_to_others();
+                // Or after a moment nobody might have told it.
+                parker.unpark();
                 local.execute(Job::Task(taker.join().unwrap()));
                 left
             });
+            is_told(&other);
+            shared.idle.wake_up(other.index);
             assert!(shared.idle.stop_searching());
             left
         }));
