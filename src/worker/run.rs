@@ -246,11 +246,13 @@ mod tests {
         let (shared, back) = (&leaves.shared, AtomicBool::new(false));
         thread::scope(|threads| {
             let summons = threads.spawn(|| {
-                while !shared.is_benched(1) && !back.load(SeqCst) {
+                let mut benched = false;
+                while !benched && !back.load(SeqCst) {
                     thread::yield_now();
+                    benched = shared.is_benched(1);
                 }
                 shared.summon(1);
-                !back.load(SeqCst)
+                benched
             });
             let job = leaves.settle().unwrap();
             back.store(true, SeqCst);
