@@ -61,3 +61,43 @@ impl Local {
         self.mind_leases();
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::resources::lessee::{Lessee, Outer};
+    use crate::worker::bare::workers;
+    use crate::worker::local::Local;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn a_worker_is_about_a_part_of_a_lessee_until_the_part_has_ended_or_panicked() {
+        let [local] = workers(1, None);
+        let whole = Lessee::take_one();
+        let outer = Outer::leave();
+        for panics in [false, true] {
+            let part = || {
+                let part = Lessee::current();
+                assert!(part.has_any() && part != whole && local.runs_lessee.get());
+                assert!(!panics);
+            };
+            let ended = catch_unwind(AssertUnwindSafe(|| local.run_part_of(whole, part)));
+            assert_eq!(ended.is_err(), panics);
+            assert!(Lessee::current().is_nobody() && !local.runs_lessee.get());
+        }
+        outer.resume();
+        // Or joins of this thread would find its lane.
+        Local::leave();
+    }
+
+    #[test]
+    fn a_job_that_has_taken_leases_is_a_lessee_no_longer_than_it_runs() {
+        let [local] = workers(1, None);
+        assert!(!Lessee::take_one().is_nobody() && !local.runs_lessee.get());
+        local.mind_leases();
+        assert!(local.runs_lessee.get());
+        local.end_lessee();
+        assert!(Lessee::current().is_nobody() && !local.runs_lessee.get());
+        // Or joins of this thread would find its lane.
+        Local::leave();
+    }
+}
