@@ -62,3 +62,43 @@ fn with_patience<R>(f: impl FnOnce(&mut Patience) -> R) -> R {
     PATIENCE.set(patience);
     result
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{LONGEST, spin, spins, took};
+    use crate::primitive::latch::Latch;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_thread_spins_after_a_short_call_until_it_has_spun_in_vain() {
+        let (unset, set) = (Latch::new(), Latch::new());
+        // SAFETY: alive, and set once.
+        unsafe { Latch::set(&set) };
+        assert!(!spins());
+        took(Duration::ZERO);
+        assert!(spins() && spin(&set) && spins());
+        let start = Instant::now();
+        assert!(!spin(&unset) && start.elapsed() >= LONGEST && !spins());
+        took(Duration::ZERO);
+        assert!(spins());
+        took(Duration::MAX);
+        assert!(!spins());
+    }
+
+    #[test]
+    #[cfg_attr(
+        miri,
+        ignore = "no clock, but a number of steps, says there how long something took"
+    )]
+    fn who_spins_does_so_no_longer_than_it_has_to() {
+        let set = Latch::new();
+        // SAFETY: alive, and set once.
+        unsafe { Latch::set(&set) };
+        // Unless the CPU is somebody else's meanwhile.
+        assert!((0..100).any(|_| {
+            let start = Instant::now();
+            assert!(spin(&set));
+            start.elapsed() < LONGEST
+        }));
+    }
+}
