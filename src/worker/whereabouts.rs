@@ -68,7 +68,8 @@ impl Whereabouts {
 
 #[cfg(test)]
 mod tests {
-    use super::{AWAKE, Whereabouts};
+    use super::{AWAKE, Whereabouts, current_cpu};
+    use crate::sync::Ordering;
 
     fn asleep_elsewhere(workers: &Whereabouts, here: u32) -> Option<Vec<usize>> {
         let elsewhere = workers.elsewhere_than(here)?;
@@ -97,5 +98,21 @@ mod tests {
         workers.seen(3, Some(5), AWAKE);
         workers.woken(3);
         assert_eq!(asleep_elsewhere(&workers, 4), Some(vec![1, 2]));
+    }
+
+    #[test]
+    fn a_worker_is_where_its_thread_was_seen_last() {
+        let Some(_) = current_cpu() else { return };
+        // The thread may move between two looks at where it is.
+        assert!((0..100).any(|_| {
+            let (workers, cpu) = (Whereabouts::new(2), current_cpu().unwrap());
+            workers.here(0);
+            workers.sleeps(1);
+            let places = || workers.0.iter().map(|place| place.load(Ordering::Relaxed));
+            let awake_and_asleep = places().eq([cpu << 1 | AWAKE, cpu << 1]);
+            workers.sleeps(0);
+            workers.here(1);
+            awake_and_asleep && places().eq([cpu << 1, cpu << 1 | AWAKE])
+        }));
     }
 }
