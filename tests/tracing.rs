@@ -2,7 +2,7 @@
 
 mod common;
 
-use filch::{Monitoring, TaskBuilder, ThreadPool, ThreadPoolBuilder};
+use filch::{AlertKind, AlertRules, Monitoring, TaskBuilder, ThreadPool, ThreadPoolBuilder};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -186,6 +186,40 @@ fn workers_begin_and_end() {
     assert!(told(started) > 0);
     drop(pool);
     assert!(told(stopped) > 0);
+}
+
+#[test]
+fn a_spare_comes_and_goes() {
+    notes("", "");
+    let pool = ThreadPoolBuilder::new().num_threads(5).max_threads(6).build().unwrap();
+    let told = |what: &str| notes("worker", "5").iter().any(|note| note["message"] == what);
+    let (seated, benched) = ("a spare took a seat", "a spare gave up its seat");
+    // It lies on the bench until somebody blocks again.
+    common::wait_until(|| {
+        pool.broadcast(|_| filch::blocking(|| pool.spawn_handle(|| ()).join().unwrap()));
+        told(benched) && told(seated)
+    });
+}
+
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn an_alert_fires_and_is_over() {
+    notes("", "");
+    let rules = AlertRules::none().rule(AlertKind::ErrorRate, 0.53, 2.0);
+    let rules = rules.keep_firing_for(Duration::ZERO);
+    let monitoring = Monitoring::new().alerts(rules).evaluations(Duration::from_millis(10));
+    let pool = ThreadPoolBuilder::new().num_threads(1).monitoring(monitoring).build().unwrap();
+    let until_told = |fails, level, what| {
+        common::wait_until(|| {
+            let outcome = if fails { Err(()) } else { Ok(()) };
+            let _ = pool.try_spawn_handle(move || outcome).join();
+            let mut told = notes("threshold", "0.53").into_iter();
+            told.any(|note| note["level"] == level && note["message"].contains(what))
+        });
+    };
+    until_told(true, "WARN", "of the tasks fail");
+    assert_eq!(notes("threshold", "0.53")[0]["level"], "WARN");
+    until_told(false, "INFO", "over: ");
 }
 
 #[test]
