@@ -192,7 +192,10 @@ fn workers_begin_and_end() {
 fn a_spare_comes_and_goes() {
     notes("", "");
     let pool = ThreadPoolBuilder::new().num_threads(5).max_threads(6).build().unwrap();
-    let told = |what: &str| notes("worker", "5").iter().any(|note| note["message"] == what);
+    let told = |what| {
+        let mut told = notes("worker", "5").into_iter();
+        told.any(|note| note.get("message").is_some_and(|message| message == what))
+    };
     let (seated, benched) = ("a spare took a seat", "a spare gave up its seat");
     // It lies on the bench until somebody blocks again.
     common::wait_until(|| {
