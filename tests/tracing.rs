@@ -5,6 +5,7 @@ mod common;
 use filch::{AlertKind, AlertRules, Monitoring, TaskBuilder, ThreadPool, ThreadPoolBuilder};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
@@ -197,9 +198,21 @@ fn a_spare_comes_and_goes() {
         told.any(|note| note.get("message").is_some_and(|message| message == what))
     };
     let (seated, benched) = ("a spare took a seat", "a spare gave up its seat");
-    // It lies on the bench until somebody blocks again.
+    // It lies on the bench until all block again.
     common::wait_until(|| {
-        pool.broadcast(|_| filch::blocking(|| pool.spawn_handle(|| ()).join().unwrap()));
+        let (gate, blocked) = (Arc::new(common::Gate::default()), AtomicUsize::new(0));
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                pool.broadcast(|_| {
+                    blocked.fetch_add(1, Ordering::Relaxed);
+                    filch::blocking(|| gate.wait());
+                })
+            });
+            common::wait_until(|| blocked.load(Ordering::Relaxed) == 5);
+            let open = Arc::clone(&gate);
+            pool.spawn(move || open.open());
+        });
+        std::thread::sleep(Duration::from_millis(10));
         told(benched) && told(seated)
     });
 }
