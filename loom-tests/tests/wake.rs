@@ -195,7 +195,7 @@ fn the_last_searcher_tells_an_idle_worker_of_hidden_frames() {
         // SAFETY: popped below, or run by the searcher.
         hide(&local, unsafe { job.as_frame() });
         searcher.join().unwrap();
-        let taken = !take_back(&local, job.below());
+        let taken = !take_back(&local, &job);
         assert!(taken || idle.searching() == 1, "nobody knows of the frame");
     });
 }
@@ -213,7 +213,7 @@ fn whoever_leaves_the_search_beside_another_shows_the_first_frame() {
         let job = StackJob::new(|_| (), local.lane().top());
         // SAFETY: popped below, and not run.
         assert!(unsafe { local.lane().push(job.as_frame()) }, "nobody was hungry");
-        assert!(take_back(&local, job.below()));
+        assert!(take_back(&local, &job));
     });
 }
 
@@ -317,7 +317,7 @@ fn a_worker_that_waits_for_a_frame_is_told_of_its_thief_s_frames() {
             while done.register(Arc::clone(&parker)) {
                 parker.park();
             }
-            assert!(!take_back(local, part.below()), "run, and still there");
+            assert!(!take_back(local, &part), "run, and still there");
             // SAFETY: nobody else runs it.
             unsafe { frame.run(local) };
         });
@@ -360,7 +360,7 @@ fn the_watch_is_on_duty_while_a_frame_waits_beside_a_busy_worker() {
         hide(&local, unsafe { job.as_frame() });
         watch.join().unwrap();
         assert!(local.shared.watch.is_armed());
-        assert!(take_back(&local, job.below()));
+        assert!(take_back(&local, &job));
     });
 }
 

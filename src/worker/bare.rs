@@ -2,7 +2,7 @@
 //!
 //! This file is `unsafe` for tasks that borrow nothing, and for frames of workers that are the caller's.
 
-use crate::job::{Frame, FrameRef, HeapJob, JobRef};
+use crate::job::{FrameRef, HeapJob, JobRef, StackJob};
 use crate::policy::wait::WaitPolicy;
 use crate::sync::{Ordering, fence};
 use crate::worker::handlers::Handlers;
@@ -55,6 +55,13 @@ pub fn count_hired(shared: &Shared) -> Arc<AtomicUsize> {
     hired
 }
 
+/// Has it run all that it finds.
+pub fn run(local: &Local) {
+    while let Some(job) = local.find() {
+        local.execute(job);
+    }
+}
+
 /// Puts a frame, made for its top, on the worker's lane, as a join does.
 pub fn hide(local: &Local, frame: FrameRef<Local>) {
     // SAFETY: the worker is the caller's, who takes back what it hides.
@@ -63,8 +70,9 @@ pub fn hide(local: &Local, frame: FrameRef<Local>) {
     }
 }
 
-/// Takes the frame off again. False: somebody else has it.
-pub fn take_back(local: &Local, below: *mut Frame<Local>) -> bool {
+/// Takes the job's frame off again. False: somebody else has it.
+pub fn take_back<F: FnOnce(bool) -> R, R>(local: &Local, job: &StackJob<Local, F, R>) -> bool {
+    let below = job.below();
     // SAFETY: as above, and this is what the frame pushed last lies on.
     unsafe { local.lane().pop(below) || local.lane().reclaim(below, &local.deques.frames) }
 }

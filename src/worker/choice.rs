@@ -292,7 +292,7 @@ mod tests {
         local.is_now(Status::Running);
         assert_eq!(load(), 5);
         local.find_own().into_iter().for_each(|job| local.execute(job));
-        assert!(take_back(&local, frame.below()));
+        assert!(take_back(&local, &frame));
         assert_eq!(load(), 3);
         (0..2).for_each(|_| local.execute(local.find_own().unwrap()));
     }

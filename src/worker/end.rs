@@ -75,16 +75,10 @@ impl Shared {
 mod tests {
     use crate::primitive::latch::Latch;
     use crate::sync::Ordering::Relaxed;
-    use crate::worker::bare::{count_hired, is_told, sleep, task, workers};
+    use crate::worker::bare::{count_hired, is_told, run, sleep, task, workers};
     use crate::worker::local::Local;
     use crate::worker::shared::Job;
     use std::sync::atomic::Ordering::SeqCst;
-
-    fn run(local: &Local) {
-        while let Some(job) = local.find() {
-            local.execute(job);
-        }
-    }
 
     /// Two that sleep.
     fn asleep() -> [Local; 2] {

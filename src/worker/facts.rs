@@ -92,7 +92,7 @@ fn not_negative(balance: i64) -> u64 {
 mod tests {
     use super::not_negative;
     use crate::telemetry::activity::Status;
-    use crate::worker::bare::{task, workers};
+    use crate::worker::bare::{run, task, workers};
     use crate::worker::shared::Job;
     use std::time::Duration;
 
@@ -105,9 +105,7 @@ mod tests {
         (0..4).for_each(|_| shared.misfits.push(Job::Task(task())));
         local.deques.detached.push(task());
         assert_eq!((shared.waiting(), shared.queued()), (8, 8));
-        while let Some(job) = local.find() {
-            local.execute(job);
-        }
+        run(&local);
         assert_eq!((shared.waiting(), shared.queued()), (0, 0));
         assert_eq!((local.remote().counted().tasks, shared.counters().tasks), (8, 8));
         (0..3).for_each(|_| local.lane().count());

@@ -96,6 +96,6 @@ mod tests {
         // SAFETY: taken back below.
         hide(&local, unsafe { frame.as_frame() });
         assert!(!local.is_at_leisure() && !local.returns());
-        assert!(take_back(&local, frame.below()) && local.is_at_leisure());
+        assert!(take_back(&local, &frame) && local.is_at_leisure());
     }
 }

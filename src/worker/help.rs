@@ -158,7 +158,7 @@ mod tests {
             assert!(is_nothing(help(look)));
             foreign.store(0, Relaxed);
             local.execute(part(help(look)));
-            assert!(!take_back(&thief, job.below()));
+            assert!(!take_back(&thief, &job));
             // SAFETY: it has been shown, and so is armed.
             assert!(unsafe { job.latch() }.is_set());
         }
@@ -182,8 +182,8 @@ mod tests {
         let asked = StackJob::new(|_| (), thief.lane().top());
         // SAFETY: taken back below.
         hide(&thief, unsafe { asked.as_frame() });
-        assert!(!thief.lane().has_hidden() && take_back(&thief, asked.below()));
-        assert!(take_back(&thief, job.below()));
+        assert!(!thief.lane().has_hidden() && take_back(&thief, &asked));
+        assert!(take_back(&thief, &job));
 
         let job = StackJob::new(|_| (), thief.lane().top());
         // SAFETY: run below.
@@ -192,7 +192,7 @@ mod tests {
         assert!(matches!(help(Look::Last), Found::Unclear), "somebody else is at it");
         local.shared.pulling.store(false, Relaxed);
         local.execute(part(help(Look::Last)));
-        assert!(!take_back(&thief, job.below()));
+        assert!(!take_back(&thief, &job));
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
         assert!(matches!(found, Found::Unclear));
         assert_eq!((local.counters().misfits.read(), local.counters().steals.read()), (1, 0));
         thief.execute(local.shared.misfits.take(|_| true).unwrap());
-        assert!(!take_back(&thief, job.below()));
+        assert!(!take_back(&thief, &job));
     }
 
     /// A task of the scope, which counts it.

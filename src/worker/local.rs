@@ -309,6 +309,6 @@ mod tests {
         assert!(local.has_pending());
         local.expose();
         assert!(local.has_pending());
-        assert!(take_back(&local, frame.below()) && !local.has_pending());
+        assert!(take_back(&local, &frame) && !local.has_pending());
     }
 }

@@ -171,7 +171,7 @@ mod tests {
         hide(&local, unsafe { frame.as_frame() });
         local.expose();
         sees(true, 1);
-        assert!(take_back(&local, frame.below()));
+        assert!(take_back(&local, &frame));
         sees(false, 0);
     }
 }

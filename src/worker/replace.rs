@@ -115,18 +115,11 @@ impl Shared {
 mod tests {
     use crate::primitive::seats::Spare;
     use crate::sync::Ordering::Relaxed;
-    use crate::worker::bare::{count_hired, is_told, sleep, task, workers};
+    use crate::worker::bare::{count_hired, is_told, run, sleep, task, workers};
     use crate::worker::blocked::Blocked;
-    use crate::worker::local::Local;
     use crate::worker::shared::{Job, Shared};
     use std::io;
     use std::sync::atomic::Ordering::SeqCst;
-
-    fn run(local: &Local) {
-        while let Some(job) = local.find() {
-            local.execute(job);
-        }
-    }
 
     fn nobody_hired(shared: &Shared) {
         assert!(shared.hire.set(Box::new(|_| Err(io::ErrorKind::WouldBlock.into()))).is_ok());

@@ -34,19 +34,12 @@ impl Shared {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use crate::sync::Ordering::Relaxed;
-    use crate::worker::bare::{count_hired, is_told, sleep, task, workers};
-    use crate::worker::local::Local;
+    use crate::worker::bare::{count_hired, is_told, run, sleep, task, workers};
     use std::io;
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
     use std::sync::atomic::Ordering::SeqCst;
     use std::time::Duration;
-
-    fn run(local: &Local) {
-        while let Some(job) = local.find() {
-            local.execute(job);
-        }
-    }
 
     #[test]
     fn somebody_idle_or_a_spare_is_sent_for_work_whoever_searches() {

@@ -214,7 +214,7 @@ mod tests {
             thief.execute(Job::Frame(frame));
             assert_eq!(taker.get(), if hides { None } else { Some(thief.index) });
             assert_eq!(thief.counters().tasks.read(), 0, "a frame is part of a task");
-            assert!(!hides || take_back(&thief, own.below()));
+            assert!(!hides || take_back(&thief, &own));
         }
     }
 
@@ -228,7 +228,7 @@ mod tests {
         local.expose();
         assert_eq!(local.counters().exposures.read(), before + 1);
         assert!(local.has_pending() && !local.lane().has_hidden());
-        assert!(take_back(&local, frame.below()));
+        assert!(take_back(&local, &frame));
     }
 
     /// Two, of whom the second is one too many, and a task.

@@ -283,15 +283,9 @@ impl Shared {
 mod tests {
     use crate::job::StackJob;
     use crate::sync::fence::asymmetric;
-    use crate::worker::bare::{hide, sleep, take_back, task, workers};
+    use crate::worker::bare::{hide, run, sleep, take_back, task, workers};
     use crate::worker::local::Local;
     use crate::worker::shared::Job;
-
-    fn run(local: &Local) {
-        while let Some(job) = local.find() {
-            local.execute(job);
-        }
-    }
 
     #[test]
     fn work_is_in_plain_sight_wherever_it_is_queued_but_in_an_inbox() {
@@ -323,7 +317,7 @@ mod tests {
             hide(&other, unsafe { frame.as_frame() });
             assert!(shared.has_work() && shared.has_visible() != shared.has_hidden());
             let hidden = shared.has_hidden();
-            assert!(take_back(&other, frame.below()) && !shared.has_work());
+            assert!(take_back(&other, &frame) && !shared.has_work());
             hidden
         };
         assert_eq!(push(), asymmetric());

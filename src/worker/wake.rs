@@ -484,7 +484,7 @@ mod tests {
             // SAFETY: taken back below.
             hide(&searches, unsafe { frame.as_frame() });
             assert!(sleeps <= searches.shared.has_visible());
-            assert!(take_back(&searches, frame.below()));
+            assert!(take_back(&searches, &frame));
         }
     }
 
