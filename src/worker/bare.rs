@@ -4,15 +4,13 @@
 
 use crate::job::{FrameRef, HeapJob, JobRef, StackJob};
 use crate::policy::wait::WaitPolicy;
-use crate::sync::{Ordering, fence};
+use crate::sync::{Ordering, fence, global};
 use crate::worker::handlers::Handlers;
 use crate::worker::local::{Deques, Local, Origin};
 use crate::worker::shared::{Insight, Post, Shared};
 use crate::worker::watch::Watch;
 use std::array;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 /// What all may touch; nobody is there.
@@ -44,11 +42,11 @@ pub fn task() -> JobRef<Local> {
 }
 
 /// Counts those who are hired. They come to nothing: whoever relies on them says so.
-pub fn count_hired(shared: &Shared) -> Arc<AtomicUsize> {
-    let hired = Arc::new(AtomicUsize::new(0));
+pub fn count_hired(shared: &Shared) -> Arc<global::AtomicUsize> {
+    let hired = Arc::new(global::AtomicUsize::new(0));
     let count = Arc::clone(&hired);
     let hire = move |_: Post| {
-        count.fetch_add(1, SeqCst);
+        count.fetch_add(1, global::Ordering::Relaxed);
         Ok(())
     };
     assert!(shared.hire.set(Box::new(hire)).is_ok());
