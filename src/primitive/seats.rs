@@ -272,4 +272,15 @@ mod tests {
         assert!(seats.sit_out_if_crowded(1) && !seats.sit_out_if_crowded(0));
         assert_eq!(seats.place(1, |settled| assert!(!settled)), Place::Benched);
     }
+
+    #[test]
+    fn who_is_lost_blocks_no_more_and_makes_room() {
+        let seats = Seats::new(1, 2);
+        seats.limit(1);
+        seats.leave();
+        assert_eq!((seats.is_short(), seats.exceptions.load(Relaxed)), (false, 1));
+        seats.lose(0);
+        assert_eq!((seats.is_short(), seats.exceptions.load(Relaxed)), (true, 1));
+        assert_eq!((seats.fill(), seats.exceptions.load(Relaxed)), (Some(Spare::Unborn(1)), 0));
+    }
 }
