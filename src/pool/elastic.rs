@@ -121,7 +121,7 @@ impl ThreadPool {
     /// leave behind; none is stopped. New ones are started when there is work for them. A
     /// [`broadcast`](Self::broadcast) goes to [`current_num_threads`](Self::current_num_threads)
     /// workers all the same, and brings back those that have left. The thread of
-    /// [`use_current_thread`](ThreadPoolBuilder::use_current_thread) counts, and never leaves, until it ends.
+    /// [`use_current_thread`](ThreadPoolBuilder::use_current_thread) counts, and never leaves, as long as it is a worker.
     ///
     /// Takes some microseconds. A pool that is shutting down stays as it is.
     ///

@@ -145,3 +145,16 @@ impl Local {
         pulled
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::worker::bare::workers;
+
+    #[test]
+    fn the_search_begins_with_the_first_one_whichever_spares_have_come() {
+        let [local, _other] = workers(4, None);
+        let _deques = local.shared.move_in(3);
+        let first = |first| local.look_at_others(first, |victim| Some(victim.index));
+        assert_eq!([0, 1, 2, 3].map(first), [Some(1), Some(1), Some(1), Some(3)]);
+    }
+}
