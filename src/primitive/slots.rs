@@ -23,7 +23,13 @@ const CHUNK: usize = if cfg!(loom) {
 } else {
     256
 };
-const CHUNKS: usize = if cfg!(loom) { 1 } else { 256 };
+const CHUNKS: usize = if cfg!(loom) {
+    1
+} else if cfg!(miri) {
+    32
+} else {
+    256
+};
 
 pub struct Slots<T> {
     chunks: Box<[Chunk<T>]>,
