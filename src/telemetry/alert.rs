@@ -212,7 +212,7 @@ impl Alerts {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(loom), not(miri)))]
 mod tests {
     use super::{Alert, AlertKind, Alerts, PAST};
     use std::time::SystemTime;
