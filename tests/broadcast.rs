@@ -139,6 +139,19 @@ fn a_worker_that_waits_runs_its_part() {
 }
 
 #[test]
+fn others_run_the_part_of_a_guest_that_is_gone() {
+    for (workers, most) in [(2, 2), (1, 2)] {
+        let build = || builder(workers).max_threads(most).use_current_thread().build().unwrap();
+        let pool = on_new_thread(build);
+        let _dog = Dog::alone();
+        let parts = pool.broadcast(|part| (part.index(), pool.current_thread_index() == Some(0)));
+        let all: Vec<_> = (0..workers).map(|index| (index, false)).collect();
+        assert_eq!(parts, all);
+        assert_eq!(pool.install(|| filch::broadcast(|part| part.index())).len(), workers);
+    }
+}
+
+#[test]
 fn spawn_broadcast_runs_once_a_worker() {
     for pool in pools() {
         let ran = Arc::new(Mutex::new(Vec::new()));

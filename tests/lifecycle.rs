@@ -518,9 +518,12 @@ fn a_pool_ends_without_a_guest_whose_thread_has_ended() {
         let builder = builder(2).max_threads(2).exit_handler(exits);
         builder.use_current_thread().build().unwrap()
     });
-    // The guest's part is for nobody.
-    pool.spawn_broadcast(|_| ());
+    let (count, ran) = mpsc::channel();
+    pool.spawn_broadcast(move |part| count.send(part.index()).unwrap());
     pool.detach();
+    let mut ran: Vec<_> = ran.iter().collect();
+    ran.sort_unstable();
+    assert_eq!(ran, [0, 1]);
     assert_eq!(told.recv(), Ok(1));
 }
 

@@ -541,3 +541,29 @@ fn a_worker_that_leaves_is_brought_back_for_what_only_it_may_do() {
         assert!(shared.worker(0).inbox.is_empty() != (hired.load(SeqCst) == 1));
     });
 }
+
+/// Its part of a broadcast, say: it may come before it has left, or after.
+#[test]
+fn what_is_for_a_worker_that_leaves_for_good_is_done_by_another() {
+    check(|| {
+        let [guest, local] = workers(2, None);
+        let shared = Arc::clone(&local.shared);
+        let worker = go(local, |local| {
+            local.run();
+            assert_eq!(local.counters().tasks.read(), 1);
+        });
+        let sender = beside(&shared, |shared| {
+            let send = || {
+                shared.worker(0).inbox.push(task());
+                shared.unpark(0);
+                shared.summon(0);
+            };
+            assert!(shared.submit(send).is_ok());
+            shared.begin_shutdown();
+        });
+        guest.leave_for_good();
+        shared.unstaff();
+        sender.join().unwrap();
+        worker.join().unwrap();
+    });
+}

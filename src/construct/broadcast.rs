@@ -59,6 +59,9 @@ impl fmt::Debug for BroadcastContext<'_> {
 /// one of these workers, runs nothing but parts of broadcasts meanwhile; one of another pool
 /// waits as in [`ThreadPool::install`]. Costs an allocation a worker.
 ///
+/// The part of a worker that can't have a thread any more, or whose thread was that of
+/// [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread) and has ended, runs on another.
+///
 /// # Panics
 /// If a part panics, after all have ended, with the payload of the lowest index; further ones
 /// are counted in [`Counters::panics`](crate::Counters::panics). And if the pool has been shut

@@ -219,8 +219,8 @@ impl<S> ThreadPoolBuilder<S> {
     ///
     /// It works for the pool while it waits in one of its verbs; other tasks it runs in [`yield_now`](crate::yield_now),
     /// while it waits for a handle, and in [`shutdown`](crate::ThreadPool::shutdown), which is to be called on this very
-    /// thread. It is never pinned. When it ends, its pool goes on without it: parts of broadcasts that were for it are not
-    /// run, nor is anything if the pool has and may start no other thread.
+    /// thread. It is never pinned. When it ends, its pool goes on without it: others run its parts of broadcasts, and what
+    /// has been placed there. If the pool has no other thread, nor may start one, nothing is run any more.
     pub fn use_current_thread(mut self) -> Self {
         self.use_current_thread = true;
         self

@@ -285,7 +285,7 @@ fn in_bytes(bytes: f64, suffix: &str) -> String {
     format!("{number:.decimals$} {}{suffix}", UNITS[unit])
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(loom), not(miri)))]
 mod tests {
     use super::{PoolSnapshot, Snapshot, Source, history, in_bytes};
     use crate::telemetry::history::Key;

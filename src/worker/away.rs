@@ -58,12 +58,16 @@ impl Local {
         Some(left)
     }
 
-    /// Leaves its seat for good, if need be in the midst of code that blocks.
+    /// Leaves its seat for good, if need be in the midst of code that blocks. What is addressed to it is for others
+    /// from now on.
     pub fn leave_for_good(&self) {
         if self.remote().presence.leave_for_good() == Due::Leave {
             self.shared.seats.leave();
         }
         self.shared.seats.lose(self.index);
+        if !self.remote().inbox.is_empty() {
+            self.shared.leave_to_others(self.index);
+        }
         self.replace_if(true);
     }
 

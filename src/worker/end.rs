@@ -37,8 +37,7 @@ impl Shared {
     pub fn end_if_last(&self) -> bool {
         let nothing_left = || {
             heavy_fence();
-            let is_addressed =
-                |worker: &Remote| !worker.inbox.is_empty() && !worker.presence.is_gone();
+            let is_addressed = |worker: &Remote| !worker.inbox.is_empty();
             !self.has_work() && !self.workers().any(is_addressed) || self.is_abandoned()
         };
         // The number of workers last: it may have changed before the gate was closed.
@@ -107,17 +106,6 @@ mod tests {
             run(&other);
         }
         assert!(shared.end_if_last() && shared.is_over());
-    }
-
-    #[test]
-    fn what_is_for_one_who_has_gone_keeps_no_pool_from_its_end() {
-        let [local, gone] = asleep();
-        let shared = &local.shared;
-        gone.leave_for_good();
-        gone.remote().inbox.push(task());
-        shared.gate.close();
-        assert!(shared.end_if_last());
-        run(&gone);
     }
 
     #[test]

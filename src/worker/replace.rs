@@ -91,14 +91,22 @@ impl Shared {
     /// Sees to it that this worker looks into its inbox, in which something has just been put: it may
     /// have left its seat, or have no thread. If none can be had for it, others run what lies there.
     pub fn summon(&self, worker: usize) {
-        if let Some(spare) = self.seats.summon(worker)
-            && !self.start(spare)
-        {
-            while let Some(task) = self.worker(worker).inbox.steal() {
-                self.injected.push(task);
-            }
-            self.notify_from_outside(concerns_guests);
+        let comes = match self.seats.summon(worker) {
+            Some(spare) => self.start(spare),
+            // Whoever leaves for good looks into its inbox after it has had the seats' lock, as we just had.
+            None => !self.worker(worker).presence.is_gone(),
+        };
+        if !comes {
+            self.leave_to_others(worker);
         }
+    }
+
+    /// What lies in the inbox of this worker, who doesn't look into it any more.
+    pub(super) fn leave_to_others(&self, worker: usize) {
+        while let Some(task) = self.worker(worker).inbox.steal() {
+            self.injected.push(task);
+        }
+        self.notify_from_outside(concerns_guests);
     }
 
     pub(super) fn hire(&self, post: Post) -> bool {
@@ -246,6 +254,27 @@ mod tests {
         assert_eq!(shared.seats.fill(), None::<Spare>);
         if let Some(task) = shared.injected.steal() {
             local.execute(Job::Task(task));
+        }
+    }
+
+    #[test]
+    fn what_is_for_one_who_leaves_for_good_is_run_by_others_whenever_it_comes() {
+        for leaves_first in [true, false] {
+            let [other, local] = workers(2, None);
+            let shared = &local.shared;
+            sleep(&other);
+            if leaves_first {
+                local.leave_for_good();
+            }
+            local.remote().inbox.push(task());
+            shared.summon(local.index);
+            if !leaves_first {
+                assert!(!is_told(&other));
+                local.leave_for_good();
+            }
+            assert!(is_told(&other) && local.remote().inbox.is_empty());
+            run(&other);
+            assert_eq!(other.counters().tasks.read(), 1);
         }
     }
 }
