@@ -528,18 +528,27 @@ fn a_pool_ends_without_a_guest_whose_thread_has_ended() {
 }
 
 #[test]
-fn a_pool_whose_only_worker_was_a_guest_that_is_gone_ends() {
-    child_succeeds("a_pool_whose_only_worker_was_a_guest_that_is_gone_ends", &[], || {
-        let _dog = Dog::alone();
-        let before = threads();
-        let pool =
-            on_new_thread(|| builder(1).max_threads(1).use_current_thread().build().unwrap());
-        pool.spawn(|| unreachable!("it is for nobody"));
-        pool.detach();
-        while threads() > before {
-            thread::yield_now();
+fn a_pool_whose_only_worker_was_a_guest_that_is_gone_ends_and_says_what_it_leaves() {
+    let name = "a_pool_whose_only_worker_was_a_guest_that_is_gone_ends_and_says_what_it_leaves";
+    let child = in_child(name, &[], || {
+        for leaves in [false, true] {
+            let before = threads();
+            let pool =
+                on_new_thread(|| builder(1).max_threads(1).use_current_thread().build().unwrap());
+            if leaves {
+                pool.spawn(|| unreachable!("it is for nobody"));
+            }
+            pool.detach();
+            while threads() > before {
+                thread::yield_now();
+            }
         }
     });
+    if let Some(output) = child {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{:?}\n{stderr}", output.status);
+        assert_eq!(stderr.matches("tasks that never ran").count(), 1, "{stderr}");
+    }
 }
 
 #[test]

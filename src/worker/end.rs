@@ -43,6 +43,13 @@ impl Shared {
         // The number of workers last: it may have changed before the gate was closed.
         let ended = self.gate.is_sealed() && self.idle.end(self.num_threads(), nothing_left);
         if ended {
+            if self.has_work() {
+                eprintln!(
+                    "filch: a pool has ended with tasks that never ran, as its only thread, that of \
+                     `use_current_thread`, ended before them; shut it down on that thread, or let it \
+                     have another (`max_threads`)"
+                );
+            }
             self.wake_all();
         }
         ended
