@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 #[test]
@@ -139,15 +139,21 @@ fn a_worker_that_waits_runs_its_part() {
 }
 
 #[test]
-fn others_run_the_part_of_a_guest_that_is_gone() {
+fn others_run_what_is_for_a_guest_that_is_gone() {
     for (workers, most) in [(2, 2), (1, 2)] {
         let build = || builder(workers).max_threads(most).use_current_thread().build().unwrap();
         let pool = on_new_thread(build);
         let _dog = Dog::alone();
         let parts = pool.broadcast(|part| (part.index(), pool.current_thread_index() == Some(0)));
-        let all: Vec<_> = (0..workers).map(|index| (index, false)).collect();
-        assert_eq!(parts, all);
-        assert_eq!(pool.install(|| filch::broadcast(|part| part.index())).len(), workers);
+        assert!(parts.into_iter().eq((0..workers).map(|index| (index, false))));
+        assert!(pool.install(|| filch::broadcast(|part| part.index())).into_iter().eq(0..workers));
+        let (tell, told) = mpsc::channel();
+        for _ in 0..workers {
+            let tell = tell.clone();
+            pool.spawn_placed(move || tell.send(()).unwrap());
+        }
+        drop(tell);
+        assert_eq!(told.iter().count(), workers);
     }
 }
 
