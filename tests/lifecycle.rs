@@ -499,14 +499,17 @@ fn a_guest_that_detaches_its_pool_is_free() {
 
 #[test]
 fn a_guest_that_detaches_its_pool_runs_its_parts_of_broadcasts_first() {
-    on_new_thread(|| {
-        let (pool, (tell, told)) = (guest(2), mpsc::channel());
-        pool.spawn_broadcast(move |part| tell.send(part.index()).unwrap());
-        pool.detach();
-        let mut ran: Vec<_> = told.iter().collect();
-        ran.sort_unstable();
-        assert_eq!(ran, [0, 1]);
-    });
+    for workers in [1, 2] {
+        on_new_thread(|| {
+            let builder = builder(workers).max_threads(workers).use_current_thread();
+            let (pool, (tell, told)) = (builder.build().unwrap(), mpsc::channel());
+            pool.spawn_broadcast(move |part| tell.send(part.index()).unwrap());
+            pool.detach();
+            let mut ran: Vec<_> = told.iter().collect();
+            ran.sort_unstable();
+            assert!(ran.into_iter().eq(0..workers));
+        });
+    }
 }
 
 #[test]

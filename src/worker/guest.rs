@@ -42,7 +42,7 @@ impl Local {
         Self::leave();
     }
 
-    /// Runs what only this worker may run.
+    /// Runs what is addressed to this worker: perhaps nobody else is there who could.
     fn run_inbox(&self) {
         while let Some(part) = self.remote().inbox.steal() {
             self.execute(Job::Task(part));
