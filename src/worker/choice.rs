@@ -70,25 +70,31 @@ impl Shared {
         self.victims.is_simple() || self.ask(takes).unwrap_or(true)
     }
 
-    /// The worker that a task is to go to alone.
+    /// The worker that a task is to go to alone: one that hasn't left for good, if there is one.
     pub fn place(&self) -> usize {
-        let turn = self.victims.next_turn();
-        let regulars = &self.regulars;
+        let (turn, regulars) = (self.victims.next_turn(), &self.regulars);
+        let behind = |step| &regulars[turn.wrapping_add(step) % regulars.len()];
+        let is_there = |worker: &&Remote| !worker.presence.is_gone();
+        let next = || (0..regulars.len()).map(behind).find(is_there).map_or(0, |next| next.index);
         if self.victims.is_simple() {
-            return turn % regulars.len();
+            return next();
         }
         let place = self.ask(|table| {
             let few = regulars.len() <= FEW;
-            let mut candidates = [Candidate::new(0); FEW];
+            // Any that differ: a step that no number of workers up to its own divides.
+            let step = if few { 1 } else { 0x9E37_79B1 };
             let among = if few { regulars.len() } else { SAMPLE };
-            for (at, candidate) in candidates[..among].iter_mut().enumerate() {
-                // Any that differ: a step that no number of workers up to its own divides.
-                let step = if few { at } else { at * 0x9E37_79B1 };
-                *candidate = loaded(table, &regulars[turn.wrapping_add(step) % regulars.len()]);
+            let sample = (0..among).map(|at| behind(at * step)).filter(is_there);
+            let mut candidates = [Candidate::new(0); FEW];
+            let mut there = 0;
+            for (candidate, worker) in candidates.iter_mut().zip(sample) {
+                *candidate = loaded(table, worker);
+                there += 1;
             }
-            chosen(&candidates[..among], |candidates| table.policy.place(candidates))
+            let choose = |candidates: &[_]| table.policy.place(candidates);
+            (there > 0).then(|| chosen(&candidates[..there], choose))
         });
-        place.unwrap_or(turn % regulars.len())
+        place.flatten().unwrap_or_else(next)
     }
 }
 
@@ -360,6 +366,27 @@ mod tests {
         assert_eq!((shared.place(), told.offered()), (2, vec![2, 3, 0, 1]));
         shared.victims.set_policy(VictimPolicy::Custom(Arc::new(Panics)));
         assert_eq!(shared.place(), 3, "its turn");
+    }
+
+    #[test]
+    fn a_task_goes_to_one_who_is_there_if_anybody_is() {
+        let (workers, told) = told::<FEW>(0);
+        let shared = &workers[0].shared;
+        shared.lose(1);
+        assert_eq!((shared.place(), told.offered()), (0, vec![0, 2, 3]));
+        assert_eq!((shared.place(), told.offered()), (2, vec![2, 3, 0]));
+        shared.victims.set_policy(VictimPolicy::RoundRobin);
+        assert_eq!([(); 4].map(|()| shared.place()), [2, 3, 0, 2]);
+        for worker in [0, 2, 3] {
+            shared.lose(worker);
+        }
+        assert_eq!(shared.place(), 0);
+        shared.victims.set_policy(VictimPolicy::Custom(Arc::new(Panics)));
+        assert_eq!(
+            (shared.place(), shared.common.policy_panics.read()),
+            (0, 0),
+            "nobody is offered"
+        );
     }
 
     #[test]
