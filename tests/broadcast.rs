@@ -158,6 +158,21 @@ fn others_run_what_is_for_a_guest_that_is_gone() {
 }
 
 #[test]
+fn others_run_the_part_of_a_worker_that_never_comes() {
+    let _dog = Dog::alone();
+    let start = |worker: filch::ThreadBuilder| {
+        if worker.index() > 0 {
+            thread::spawn(|| worker.run());
+        }
+        Ok(())
+    };
+    let pool = builder(2).wait_until_started(false).spawn_handler(start).build().unwrap();
+    let parts = pool.broadcast(|part| (part.index(), pool.current_thread_index()));
+    assert_eq!(parts, [(0, Some(1)), (1, Some(1))]);
+    pool.spawn_broadcast(|_| ());
+}
+
+#[test]
 fn spawn_broadcast_runs_once_a_worker() {
     for pool in pools() {
         let ran = Arc::new(Mutex::new(Vec::new()));

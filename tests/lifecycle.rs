@@ -531,26 +531,48 @@ fn a_pool_ends_without_a_guest_whose_thread_has_ended() {
 }
 
 #[test]
-fn a_pool_whose_only_worker_was_a_guest_that_is_gone_ends_and_says_what_it_leaves() {
-    let name = "a_pool_whose_only_worker_was_a_guest_that_is_gone_ends_and_says_what_it_leaves";
-    let child = in_child(name, &[], || {
-        for leaves in [false, true] {
-            let before = threads();
-            let pool =
-                on_new_thread(|| builder(1).max_threads(1).use_current_thread().build().unwrap());
-            if leaves {
-                pool.spawn(|| unreachable!("it is for nobody"));
-            }
+fn a_guest_alone_runs_all_there_is_before_it_is_gone() {
+    let build = || builder(1).max_threads(1).use_current_thread().build().unwrap();
+    let (tell, told) = mpsc::channel();
+    let more = tell.clone();
+    let pool = on_new_thread(move || {
+        let pool = build();
+        pool.spawn(move || filch::spawn(move || tell.send("it ends").unwrap()));
+        pool
+    });
+    assert_eq!(told.recv(), Ok("it ends"));
+    drop(pool);
+    on_new_thread(move || {
+        let pool = build();
+        filch::scope(|scope| {
+            scope.spawn(|_| more.send("it detaches").unwrap());
             pool.detach();
-            while threads() > before {
-                thread::yield_now();
-            }
+        });
+    });
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["it detaches"]);
+}
+
+#[test]
+fn a_pool_that_nobody_is_left_to_run_ends_and_says_what_it_leaves() {
+    let name = "a_pool_that_nobody_is_left_to_run_ends_and_says_what_it_leaves";
+    let child = in_child(name, &[], || {
+        let build = || builder(1).max_threads(1).use_current_thread().build().unwrap();
+        drop(on_new_thread(|| {
+            let pool = build();
+            // It runs it itself, and what has been run lies in a queue still.
+            pool.spawn_handle(|| ()).join().unwrap();
+            pool
+        }));
+        let vacant = builder(1).wait_until_started(false).spawn_handler(|_| Ok(()));
+        for pool in [on_new_thread(build), vacant.build().unwrap()] {
+            pool.spawn(|| unreachable!("nobody is left"));
+            pool.spawn_broadcast(|_| unreachable!("nobody is left"));
         }
     });
     if let Some(output) = child {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{:?}\n{stderr}", output.status);
-        assert_eq!(stderr.matches("tasks that never ran").count(), 1, "{stderr}");
+        assert_eq!(stderr.matches("tasks that never ran").count(), 2, "{stderr}");
     }
 }
 

@@ -561,9 +561,57 @@ fn what_is_for_a_worker_that_leaves_for_good_is_done_by_another() {
             assert!(shared.submit(send).is_ok());
             shared.begin_shutdown();
         });
-        guest.leave_for_good();
+        shared.lose(guest.index);
         shared.unstaff();
         sender.join().unwrap();
+        worker.join().unwrap();
+    });
+}
+
+/// One that has ended: somebody else has chosen it for a seat meanwhile.
+#[test]
+fn what_is_for_a_worker_that_gets_no_thread_is_done_by_another() {
+    check(|| {
+        let [local, _ended] = workers(2, None);
+        let shared = Arc::clone(&local.shared);
+        assert!(shared.hire.set(Box::new(|_| Err(io::ErrorKind::WouldBlock.into()))).is_ok());
+        shared.seats.sit_out(1);
+        assert!(shared.dismiss(1));
+        shared.seats.retire(1);
+        shared.unstaff();
+        let hirer = beside(&shared, |shared| _ = shared.start_spare());
+        let worker = go(local, |local| {
+            local.run();
+            assert_eq!(local.counters().tasks.read(), 1);
+        });
+        let send = || {
+            shared.worker(1).inbox.push(task());
+            shared.summon(1);
+        };
+        assert!(shared.submit(send).is_ok());
+        hirer.join().unwrap();
+        shared.begin_shutdown();
+        worker.join().unwrap();
+    });
+}
+
+/// It has been told to end, and finds then that it would have been wanted; no thread is to be had.
+#[test]
+fn what_a_worker_leaves_as_it_ends_is_done_before_the_pool_ends() {
+    check(|| {
+        let [local, _ends] = workers(2, None);
+        let shared = Arc::clone(&local.shared);
+        assert!(shared.hire.set(Box::new(|_| Err(io::ErrorKind::WouldBlock.into()))).is_ok());
+        shared.seats.sit_out(1);
+        assert!(shared.dismiss(1));
+        shared.unstaff();
+        shared.worker(1).inbox.push(task());
+        shared.begin_shutdown();
+        let worker = go(local, |local| {
+            local.run();
+            assert_eq!(local.counters().tasks.read(), 1);
+        });
+        shared.move_out(1, Deques::default());
         worker.join().unwrap();
     });
 }

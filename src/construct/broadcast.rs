@@ -30,8 +30,7 @@ impl<'a> BroadcastContext<'a> {
         Self { local, index, thread: PhantomData }
     }
 
-    /// The index of the worker that this part is for: this one, unless that one has ended (see
-    /// [`idle_timeout`](crate::ThreadPoolBuilder::idle_timeout)) and no thread can be had for it any more.
+    /// The index of the worker that this part is for: this one, unless that one isn't there any more (see [`broadcast`]).
     pub fn index(&self) -> usize {
         self.index
     }
@@ -59,8 +58,9 @@ impl fmt::Debug for BroadcastContext<'_> {
 /// one of these workers, runs nothing but parts of broadcasts meanwhile; one of another pool
 /// waits as in [`ThreadPool::install`]. Costs an allocation a worker.
 ///
-/// The part of a worker that can't have a thread any more, or whose thread was that of
-/// [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread) and has ended, runs on another.
+/// If a worker isn't there, others run its part as any task: its thread has ended, which was that of
+/// [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread); or never ran; or has ended as nobody needed it
+/// ([`idle_timeout`](crate::ThreadPoolBuilder::idle_timeout)), and no other can be had.
 ///
 /// # Panics
 /// If a part panics, after all have ended, with the payload of the lowest index; further ones
@@ -150,7 +150,8 @@ pub fn address_all(
     mut part: impl FnMut(usize) -> JobRef<Local>,
 ) -> Result<(), Rejected<()>> {
     let mut address_all = || {
-        (0..shared.regulars.len()).for_each(|index| address(shared, index, part(index)));
+        // A guest's last: if it is gone, whoever takes its part may be in the midst of that when its own comes.
+        (0..shared.regulars.len()).rev().for_each(|index| address(shared, index, part(index)));
     };
     match Local::current_in(shared) {
         Some(local) if local.returns() => address_all(),

@@ -10,8 +10,8 @@ use crate::worker::local::Local;
 use crate::worker::shared::Shared;
 
 impl ThreadPool {
-    /// [`spawn`](Self::spawn), but the task runs on one worker and no other: the one that the pool's
-    /// [policy](crate::VictimPolicy) chooses now, whose index is returned. For what is better done by one
+    /// [`spawn`](Self::spawn), but the task runs on one worker and, while that is there, no other: the one that the
+    /// pool's [policy](crate::VictimPolicy) chooses now, whose index is returned. For what is better done by one
     /// that has little to do, or is healthy, than by the first that comes by.
     ///
     /// As a part of a [`broadcast`](Self::broadcast) it runs when that worker has no local work left, or

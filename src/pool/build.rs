@@ -146,6 +146,8 @@ impl<S: ThreadSpawn> ThreadPoolBuilder<S> {
         let mut regulars = Vec::with_capacity(workers);
         for (index, deques) in deques.into_iter().enumerate() {
             if index == 0 && self.use_current_thread {
+                // Before the governor can think that it may leave.
+                let _ = shared.guest.set(index);
                 guest = Some(Local::new(Arc::clone(&shared), index, deques, Origin::Guest));
                 regulars.push((None, None));
                 continue;

@@ -219,8 +219,8 @@ impl<S> ThreadPoolBuilder<S> {
     ///
     /// It works for the pool while it waits in one of its verbs; other tasks it runs in [`yield_now`](crate::yield_now),
     /// while it waits for a handle, and in [`shutdown`](crate::ThreadPool::shutdown), which is to be called on this very
-    /// thread. It is never pinned. When it ends, its pool goes on without it: others run its parts of broadcasts, and what
-    /// has been placed there. If the pool has no other thread and may start none, nothing is run: stderr says so at its end.
+    /// thread. It is never pinned. When it ends, others run what is for it. If there are none, nor may be, it runs all there
+    /// is first; what comes later isn't run, as stderr says when the pool ends.
     pub fn use_current_thread(mut self) -> Self {
         self.use_current_thread = true;
         self

@@ -112,6 +112,7 @@ impl Drop for Seat {
         unsafe { Latch::set(&raw const worker.started) };
         // SAFETY: as above.
         unsafe { Latch::set(&raw const worker.stopped) };
+        shared.lose(*index);
         // It may have been the last one that anybody waited for.
         shared.unstaff();
     }

@@ -19,7 +19,7 @@ use std::sync::{Arc, PoisonError};
 /// Dropping it waits until every accepted task has run and every thread has ended, unless
 /// one of its own workers drops it: then the drop only begins the shutdown. So does, for a
 /// pool with [`use_current_thread`](crate::ThreadPoolBuilder::use_current_thread), a drop
-/// anywhere but on that thread, and the pool ends when that thread does.
+/// anywhere but on that thread, and the pool ends no sooner than that thread does.
 /// [`detach`](Self::detach) lets the rest finish without waiting. In a [fork](crate#fork) of the process
 /// a drop does nothing.
 ///
@@ -88,7 +88,6 @@ impl ThreadPool {
     pub(crate) fn adopt(&mut self, guest: Local) {
         self.guest = Some(current_thread().id());
         self.placement.float(guest.index);
-        let _ = self.shared.guest.set(guest.index);
         self.shared.staffed.fetch_add(1, Ordering::Relaxed);
         guest.begin_recording();
         guest.is_now(Status::Running);

@@ -152,10 +152,10 @@ impl Seating {
         self.free += 1;
     }
 
-    /// It has left its seat for good.
+    /// It has left its seat for good: as if told to end, and it never will have.
     pub fn lose(&mut self, worker: usize) {
         self.unsettle(worker);
-        self.all -= 1;
+        self.dismissed.push(worker);
     }
 
     /// It has been given a seat, but gets no thread.

@@ -148,7 +148,8 @@ impl Seats {
     }
 
     /// Gives this very worker a seat, though none may be free, and it is to be started. `None` if it has
-    /// one, or blocks, or is about to end: who leaves a seat, or ends, looks whether it is wanted.
+    /// one, or blocks, or is about to end, or to be started by somebody else: who leaves a seat, ends, or gets no
+    /// thread is looked after by whoever sees to that.
     pub fn summon(&self, worker: usize) -> Option<Spare> {
         self.change(|table| table.summon(worker))
     }

@@ -2,7 +2,6 @@
 //!
 //! Model: loom-tests/tests/wake.rs.
 
-use crate::sync::fence::heavy_fence;
 use crate::worker::local::Local;
 use crate::worker::presence::Due;
 
@@ -58,24 +57,9 @@ impl Local {
         Some(left)
     }
 
-    /// Leaves its seat for good, if need be in the midst of code that blocks. What is addressed to it is for others
-    /// from now on.
-    pub fn leave_for_good(&self) {
-        if self.remote().presence.leave_for_good() == Due::Leave {
-            self.shared.seats.leave();
-        }
-        self.shared.seats.lose(self.index);
-        if !self.remote().inbox.is_empty() {
-            self.shared.leave_to_others(self.index);
-        }
-        self.replace_if(true);
-    }
-
     fn replace_if(&self, left: bool) {
         if left {
-            self.shared.raise_hunger();
-            heavy_fence();
-            self.shared.hand_over_or_call();
+            self.shared.hand_over_if_any();
         }
     }
 }
@@ -133,7 +117,7 @@ mod tests {
         for leave in [
             |local: &Local| assert!(local.be_away()),
             |local: &Local| assert_eq!(local.be_away_unless_last(), Some(true)),
-            |local: &Local| local.leave_for_good(),
+            |local: &Local| local.shared.lose(local.index),
         ] {
             for has_work in [false, true] {
                 let [local] = workers(2, None);
@@ -157,7 +141,7 @@ mod tests {
             if blocks {
                 assert!(local.be_away());
             }
-            local.leave_for_good();
+            local.shared.lose(local.index);
             assert_eq!((away(&local), local.come_back(blocks)), (0, false));
             assert!(local.remote().presence.is_gone());
             assert_eq!(other.be_away_unless_last(), None, "it is the last one now");

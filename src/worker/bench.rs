@@ -5,7 +5,6 @@
 //! Tests: tests/elastic.rs.
 
 use crate::primitive::seats::Place;
-use crate::sync::fence::heavy_fence;
 use crate::telemetry::activity::Status;
 use crate::worker::local::Local;
 use crate::worker::presence::Due;
@@ -30,9 +29,7 @@ impl Local {
         // Not before it has left its seat: who sees nobody search must see a free seat.
         if shared.idle.stop_searching() {
             // Whoever pushes a frame from here on shows it and looks for somebody.
-            shared.raise_hunger();
-            heavy_fence();
-            shared.hand_over_or_call();
+            shared.hand_over_if_any();
         }
         self.sleep_on_the_bench()
     }

@@ -7,6 +7,7 @@ use crate::sync::Ordering;
 use crate::sync::fence::{full_fence, heavy_fence};
 use crate::worker::remote::Remote;
 use crate::worker::shared::Shared;
+use std::io::{self, Write};
 
 impl Shared {
     /// One worker less that must sleep before the pool ends.
@@ -43,14 +44,15 @@ impl Shared {
         // The number of workers last: it may have changed before the gate was closed.
         let ended = self.gate.is_sealed() && self.idle.end(self.num_threads(), nothing_left);
         if ended {
+            self.wake_all();
             if self.has_work() {
-                eprintln!(
-                    "filch: a pool has ended with tasks that never ran, as its only thread, that of \
-                     `use_current_thread`, ended before them; shut it down on that thread, or let it \
-                     have another (`max_threads`)"
+                let _ = writeln!(
+                    io::stderr(),
+                    "filch: a pool has ended with tasks that never ran: it had no thread, and could start none. \
+                     Let the thread of `use_current_thread` outlive its pool, or the pool have others (`max_threads`); \
+                     and run every `ThreadBuilder`."
                 );
             }
-            self.wake_all();
         }
         ended
     }
@@ -58,9 +60,18 @@ impl Shared {
     /// Whether nobody is there who could run anything, nor ever will be: all were guests, or their threads
     /// came to nothing.
     fn is_abandoned(&self) -> bool {
-        let is_missing = |worker: &Remote| worker.stopped.is_set() || worker.presence.is_gone();
-        let hires = self.hire.get().is_some() && self.max_workers() > 1;
-        !hires && self.workers().all(is_missing)
+        self.workers().all(|worker| worker.presence.is_gone()) && !self.has_spares()
+    }
+
+    /// Whether this worker is the only one that could run anything.
+    pub fn is_left_to(&self, worker: usize) -> bool {
+        let is_gone = |other: &Remote| other.index == worker || other.presence.is_gone();
+        self.workers().all(is_gone) && !self.has_spares()
+    }
+
+    /// Whether it may start threads beside those that it was built with.
+    fn has_spares(&self) -> bool {
+        self.hire.get().is_some() && !self.spares.is_empty()
     }
 
     /// Whether the pool has come to its end. It stays so.
@@ -79,7 +90,6 @@ impl Shared {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use crate::primitive::latch::Latch;
     use crate::sync::Ordering::Relaxed;
     use crate::worker::bare::{count_hired, is_told, run, sleep, task, workers};
     use crate::worker::local::Local;
@@ -117,29 +127,28 @@ mod tests {
 
     #[test]
     fn a_pool_ends_with_work_left_if_nobody_can_ever_come() {
-        let stop = |local: &Local| {
-            // SAFETY: it is alive, and set once.
-            unsafe { Latch::set(&raw const local.remote().stopped) }
-        };
+        let [local, other] = asleep();
+        let shared = &local.shared;
         let go = |local: &Local| _ = local.remote().presence.leave_for_good();
-        for leave in [stop, go] {
-            let [local, other] = asleep();
-            local.shared.gate.close();
-            local.shared.injected.push(task());
-            leave(&local);
-            assert!(!local.shared.end_if_last(), "the other one may wake up");
-            leave(&other);
-            assert!(local.shared.end_if_last());
-            run(&local);
-        }
+        shared.gate.close();
+        shared.injected.push(task());
+        assert!(!shared.is_left_to(other.index));
+        go(&local);
+        assert!(!shared.end_if_last(), "the other one may wake up");
+        assert!(shared.is_left_to(other.index) && !shared.is_left_to(local.index));
+        go(&other);
+        assert!(shared.end_if_last());
+        run(&local);
         for (max, ends) in [(1, true), (2, false)] {
             let [local] = workers(max, None);
-            let _hired = count_hired(&local.shared);
-            local.shared.injected.push(task());
+            let shared = &local.shared;
+            let _hired = count_hired(shared);
+            shared.injected.push(task());
+            assert_eq!(shared.is_left_to(local.index), ends, "whether one can be hired");
             go(&local);
-            local.shared.staffed.store(0, Relaxed);
-            local.shared.gate.close();
-            assert_eq!(local.shared.end_if_last(), ends, "whether one can be hired");
+            shared.staffed.store(0, Relaxed);
+            shared.gate.close();
+            assert_eq!(shared.end_if_last(), ends);
             run(&local);
         }
     }

@@ -32,9 +32,9 @@ impl Local {
     pub fn retire_guest() {
         Self::with_current(|current| {
             if let Some(guest) = current {
-                guest.run_inbox();
+                guest.run_the_rest();
                 guest.credits.give_back();
-                guest.leave_for_good();
+                guest.shared.lose(guest.index);
                 guest.is_now(Status::Stopped);
                 guest.shared.unstaff();
             }
@@ -42,10 +42,15 @@ impl Local {
         Self::leave();
     }
 
-    /// Runs what is addressed to this worker: perhaps nobody else is there who could.
-    fn run_inbox(&self) {
-        while let Some(part) = self.remote().inbox.steal() {
-            self.execute(Job::Task(part));
+    /// Runs what is addressed to this worker; and all there is, if nobody else is left to do so.
+    fn run_the_rest(&self) {
+        let alone = self.shared.is_left_to(self.index);
+        let next = || match alone {
+            true => self.find(),
+            false => self.remote().inbox.steal().map(Job::Task),
+        };
+        while let Some(job) = next() {
+            self.execute(job);
         }
     }
 

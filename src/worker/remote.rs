@@ -52,7 +52,7 @@ pub struct Remote {
     pub arrivals: Stealer<JobRef<Local>>,
     /// The order of `spawn_fifo`.
     pub fifo: Fifo<Local>,
-    /// Jobs that only this worker may run: its parts of broadcasts.
+    /// Jobs that nobody else runs while this worker is there: its parts of broadcasts, tasks placed at it.
     pub inbox: Injector<JobRef<Local>>,
     pub parker: Arc<Parker>,
     /// What it waits for while it sleeps in a wait: a [`Blocked`].

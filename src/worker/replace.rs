@@ -18,9 +18,7 @@ impl Shared {
             self.common.stalls.bump_shared();
             self.ask_for_check();
             self.seats.leave();
-            self.raise_hunger();
-            heavy_fence();
-            self.hand_over_or_call();
+            self.hand_over_if_any();
         }
     }
 
@@ -30,6 +28,13 @@ impl Shared {
             self.seats.come_back();
             self.seats.hope();
         }
+    }
+
+    /// For whoever has left a seat to others, or made one, and can't help out: if there is work, somebody is to take it.
+    pub(super) fn hand_over_if_any(&self) {
+        self.raise_hunger();
+        heavy_fence();
+        self.hand_over_or_call();
     }
 
     /// For whoever has left a seat, after a heavy_fence: if there is work, somebody is to
@@ -53,7 +58,7 @@ impl Shared {
 
     /// Starts a spare if somebody has left a seat. Returns whether it did.
     #[inline]
-    pub(super) fn start_spare(&self) -> bool {
+    pub fn start_spare(&self) -> bool {
         self.seats.is_short() && self.fill_seat()
     }
 
@@ -81,6 +86,10 @@ impl Shared {
             return true;
         }
         self.seats.stay_unborn(index);
+        // Perhaps it was addressed after it had been chosen.
+        if !self.is_spare(index) && !self.worker(index).inbox.is_empty() {
+            self.leave_to_others(index);
+        }
         // Searching no more before the others are asked to look whether the pool has ended: it
         // can't end while somebody searches, and nobody would ask again.
         self.stop_searching();
@@ -91,14 +100,25 @@ impl Shared {
     /// Sees to it that this worker looks into its inbox, in which something has just been put: it may
     /// have left its seat, or have no thread. If none can be had for it, others run what lies there.
     pub fn summon(&self, worker: usize) {
-        let comes = match self.seats.summon(worker) {
-            Some(spare) => self.start(spare),
+        match self.seats.summon(worker) {
+            Some(spare) => _ = self.start(spare),
             // Whoever leaves for good looks into its inbox after it has had the seats' lock, as we just had.
-            None => !self.worker(worker).presence.is_gone(),
-        };
-        if !comes {
+            None if self.worker(worker).presence.is_gone() => self.leave_to_others(worker),
+            None => {}
+        }
+    }
+
+    /// This worker has left for good, or will never come: what is addressed to it is for others from now on.
+    pub fn lose(&self, worker: usize) {
+        let remote = self.worker(worker);
+        if remote.presence.leave_for_good() == Due::Leave {
+            self.seats.leave();
+        }
+        self.seats.lose(worker);
+        if !remote.inbox.is_empty() {
             self.leave_to_others(worker);
         }
+        self.hand_over_if_any();
     }
 
     /// What lies in the inbox of this worker, who doesn't look into it any more.
@@ -127,6 +147,7 @@ mod tests {
     use crate::worker::blocked::Blocked;
     use crate::worker::shared::{Job, Shared};
     use std::io;
+    use std::sync::Arc;
     use std::sync::atomic::Ordering::SeqCst;
 
     fn nobody_hired(shared: &Shared) {
@@ -258,19 +279,39 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_for_one_who_gets_no_thread_just_then_is_run_by_others() {
+        let [local, ended] = workers(2, None);
+        let shared = &local.shared;
+        let weak = Arc::downgrade(shared);
+        let hire = move |_| {
+            weak.upgrade().unwrap().worker(1).inbox.push(task());
+            Err(io::ErrorKind::WouldBlock.into())
+        };
+        assert!(shared.hire.set(Box::new(hire)).is_ok());
+        shared.seats.sit_out(ended.index);
+        assert!(shared.dismiss(ended.index));
+        shared.seats.retire(ended.index);
+        sleep(&local);
+        assert!(!shared.start_spare());
+        assert!(is_told(&local) && ended.remote().inbox.is_empty());
+        run(&local);
+        assert_eq!(local.counters().tasks.read(), 1);
+    }
+
+    #[test]
     fn what_is_for_one_who_leaves_for_good_is_run_by_others_whenever_it_comes() {
         for leaves_first in [true, false] {
             let [other, local] = workers(2, None);
             let shared = &local.shared;
             sleep(&other);
             if leaves_first {
-                local.leave_for_good();
+                shared.lose(local.index);
             }
             local.remote().inbox.push(task());
             shared.summon(local.index);
             if !leaves_first {
                 assert!(!is_told(&other));
-                local.leave_for_good();
+                shared.lose(local.index);
             }
             assert!(is_told(&other) && local.remote().inbox.is_empty());
             run(&other);

@@ -12,7 +12,7 @@
 
 #[cfg(any(loom, test))]
 use crate::primitive::seats::Place;
-use crate::sync::fence::{full_fence, heavy_fence};
+use crate::sync::fence::full_fence;
 use crate::sync::{Ordering, statistic};
 use crate::telemetry::strain::Strain;
 use crate::worker::local::Deques;
@@ -70,9 +70,7 @@ impl Shared {
             self.worker(worker).presence.lend(!settled);
         });
         if grows {
-            self.raise_hunger();
-            heavy_fence();
-            self.hand_over_or_call();
+            self.hand_over_if_any();
         } else {
             (0..self.regulars.len()).for_each(|worker| self.wake_to_leave(worker));
         }

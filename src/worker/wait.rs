@@ -16,7 +16,7 @@
 //! | a handle, a broadcast   | nothing; a guest that waits for a handle: detached    |
 //! |                         | tasks and calls, since nobody else may exist to do so |
 //!
-//! And in all cases parts of broadcasts in its own inbox, which nobody else may run.
+//! And in all cases parts of broadcasts in its own inbox, which nobody else runs while it is there.
 //! A job that it stole but may not run goes to the misfits.
 //!
 //! Model: loom-tests/tests/wake.rs.
