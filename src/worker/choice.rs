@@ -201,11 +201,11 @@ mod tests {
     use crate::telemetry::activity::Status;
     use crate::worker::bare::{hide, is_told, sleep, take_back, task, workers};
     use crate::worker::local::Local;
-    use crate::worker::shared::Job;
+    use crate::worker::shared::{Job, Shared};
     use crate::worker::victims::TASKS;
     use std::sync::atomic::AtomicUsize;
     use std::sync::atomic::Ordering::Relaxed;
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, Mutex, OnceLock, Weak};
     use std::thread;
     use std::time::{Duration, Instant};
 
@@ -219,6 +219,8 @@ mod tests {
         offered: Mutex<Vec<Candidate>>,
         /// How often it has been asked who takes.
         asked: AtomicUsize,
+        /// Until when whoever takes gets on with it, whenever that is asked.
+        gets_on: OnceLock<(Weak<Shared>, Instant)>,
     }
 
     impl Told {
@@ -248,6 +250,11 @@ mod tests {
 
         fn take(&self, worker: &Candidate) -> bool {
             self.asked.fetch_add(1, Relaxed);
+            if let Some((shared, until)) = self.gets_on.get()
+                && Instant::now() < *until
+            {
+                shared.upgrade().unwrap().worker(self.only).counters.tasks.bump();
+            }
             worker.worker == self.only
         }
     }
@@ -488,7 +495,7 @@ mod tests {
         ignore = "no clock, but a number of steps, says there how long something took"
     )]
     fn what_others_do_not_get_to_is_left_to_them_for_a_moment_only_or_for_some_if_they_get_on() {
-        let ([local, other], _) = told::<2>(1);
+        let ([local, other], told) = told::<2>(1);
         let shared = &local.shared;
         let moment = Duration::from_millis(4);
         shared.victims.rebalance(Box::default(), moment / TASKS);
@@ -506,22 +513,10 @@ mod tests {
             assert!(time > moment);
             time < MOMENTS * moment
         }));
-        assert!((0..100).any(|_| {
-            let waits = AtomicUsize::new(1);
-            thread::scope(|threads| {
-                threads.spawn(|| {
-                    let start = Instant::now();
-                    while waits.load(Relaxed) > 0 && start.elapsed() < Duration::from_secs(30) {
-                        shared.worker(other.index).counters.tasks.bump();
-                        thread::yield_now();
-                    }
-                });
-                let time = leaves();
-                waits.store(0, Relaxed);
-                assert!(time < Duration::from_secs(20), "as long as they get on");
-                time > MOMENTS * moment
-            })
-        }));
+        let until = Instant::now() + Duration::from_secs(30);
+        assert!(told.gets_on.set((Arc::downgrade(shared), until)).is_ok());
+        let time = leaves();
+        assert!(time > MOMENTS * moment && Instant::now() < until, "{time:?}");
         other.execute(other.find().unwrap());
     }
 
