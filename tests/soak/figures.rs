@@ -1,6 +1,7 @@
 //! What the process has when no pool is there, and whether that grows.
 
 use crate::common::wait_until;
+use crate::variable;
 use std::alloc::{GlobalAlloc, Layout};
 use std::fmt;
 use std::fs;
@@ -81,7 +82,8 @@ pub struct Figures {
 /// what it has not got round to freeing. Of resident memory also what the allocator keeps: glibc has an arena for each
 /// few threads, in whichever of which the next pool's memory comes to lie.
 const MORE_HEAP: f64 = 4.0 * MIB;
-const MORE_RESIDENT: f64 = 32.0 * MIB;
+/// In MiB.
+const MORE_RESIDENT: f64 = 32.0;
 
 fn entries(folder: &str) -> usize {
     fs::read_dir(folder).unwrap().count()
@@ -124,8 +126,9 @@ impl Figures {
         let highest =
             |of: &[Figure], what: fn(&Figure) -> f64| of.iter().map(what).fold(0.0, f64::max);
         let mut said = String::new();
+        let more_resident = variable("FILCH_SOAK_RESIDENT").unwrap_or(MORE_RESIDENT) * MIB;
         let memory: [(_, Of<f64>, _); 2] =
-            [("of the heap", |f| f.heap, MORE_HEAP), ("resident", |f| f.resident, MORE_RESIDENT)];
+            [("of the heap", |f| f.heap, MORE_HEAP), ("resident", |f| f.resident, more_resident)];
         for (name, what, allowed) in memory {
             let before = highest(warm_up, what);
             let (slope, more) = (gain(rest, what), highest(rest, what) - before);

@@ -4,6 +4,7 @@
 //!
 //! `scripts/soak.sh` runs the long one, for `FILCH_SOAK_MINUTES`. `FILCH_SOAK_SEED` begins with the choices of
 //! an earlier run, though not with its interleavings. `FILCH_SOAK_FAULT` does something wrong that has to be found.
+//! `FILCH_SOAK_RESIDENT` is how many MiB may become resident, where a sanitizer keeps books of its own.
 
 #![cfg(all(target_os = "linux", not(loom), not(miri)))]
 
