@@ -259,7 +259,7 @@ impl Copy {
         let mut cargo = Command::new(std::env::var("CARGO").unwrap_or("cargo".into()));
         cargo
             .args(["test", "--release", "--offline", "-p", package, "--test", test])
-            .args(["--no-run", "--message-format=json"])
+            .args(["--features", "filch/_models", "--no-run", "--message-format=json"])
             // Optimised, a change takes four times as long to build, and most models are over in no time.
             .args(["--config", "profile.release.package.filch.opt-level=0"])
             .args(["--config", "profile.release.package.loom-tests.opt-level=0"])
