@@ -532,6 +532,7 @@ fn a_pool_ends_without_a_guest_whose_thread_has_ended() {
 
 #[test]
 fn a_guest_alone_runs_all_there_is_before_it_is_gone() {
+    let _dog = Dog::alone();
     let build = || builder(1).max_threads(1).use_current_thread().build().unwrap();
     let (tell, told) = mpsc::channel();
     let more = tell.clone();

@@ -294,6 +294,8 @@ mod tests {
         seating.lose(0);
         assert_eq!((seating.fill(), seating.free), (Some(Spare::Benched(1)), 0));
         assert!(seating.is_settled(1) && !seating.is_settled(0));
+        assert_eq!(resize(&mut seating, 2, &[]), []);
+        assert!(!seating.is_settled(0), "there is room, and nobody for it");
     }
 
     #[test]
