@@ -247,12 +247,13 @@ pub mod fuzzed {
 #[doc(hidden)]
 pub mod protocols {
     pub use crate::job::*;
-    pub use crate::policy::{ladder, wait};
+    pub use crate::policy::{alert, ladder, wait};
     pub use crate::primitive::{
         account, count_latch, credits, epoch_cell, event_count, gate, latch, loan, parker, pile,
         ring, seats, slots, tenure,
     };
     pub use crate::queue::{deque, injector, lane};
     pub use crate::sync::{cell, fence};
-    pub use crate::worker::{bare, blocked, local, shared};
+    pub use crate::telemetry::alert::{Alert, AlertKind};
+    pub use crate::worker::{alarm, bare, blocked, local, shared};
 }

@@ -6,10 +6,10 @@ use crate::governor::hooks::Hooks;
 use crate::governor::known::Known;
 use crate::monitor::monitoring::Monitoring;
 use crate::monitor::rate::share;
-use crate::policy::alert::{AlertState, Change, Outcome};
+use crate::policy::alert::Change;
 use crate::policy::alert_rules::{AlertAction, AlertRules};
 use crate::telemetry::activity::Status;
-use crate::telemetry::alert::{Alert, AlertKind, Severity};
+use crate::telemetry::alert::{AlertKind, Severity};
 use crate::telemetry::buckets::Tally;
 use crate::telemetry::health::Vitals;
 use crate::telemetry::history::Key;
@@ -17,11 +17,12 @@ use crate::telemetry::latency::Latency;
 use crate::telemetry::machine::Mount;
 use crate::telemetry::unavailable::{Fact, Unavailable};
 use crate::telemetry::work::Thread;
+use crate::worker::alarm::Watch;
 use crate::worker::shared::Shared;
 use crate::worker::span;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// What the governor has read last.
 pub struct Seen<'s> {
@@ -34,7 +35,7 @@ pub struct Seen<'s> {
 pub struct Evaluation {
     rules: AlertRules,
     pub due: Due,
-    watched: Vec<Watched>,
+    watched: Vec<Watch>,
     values: Vec<(AlertKind, usize, Fact<f64>)>,
     mounts: Vec<String>,
     /// Queue waits as of this time and the last.
@@ -51,14 +52,6 @@ pub struct Evaluation {
 /// For people.
 fn said(place: Option<&'static Location<'static>>) -> String {
     place.map_or_else(|| "a place unknown".to_owned(), ToString::to_string)
-}
-
-/// A rule, and what it watches: the number of a mount or worker, or 0.
-struct Watched {
-    kind: AlertKind,
-    resource: usize,
-    state: AlertState,
-    alert: Option<u64>,
 }
 
 /// How long a worker has been in one task.
@@ -97,15 +90,15 @@ impl Evaluation {
             self.step(now, kind, resource, value, pool, hooks);
         }
         let Known { cpu, memory, network, .. } = seen.known;
-        let firing = self.watched.iter().filter(|watched| watched.alert.is_some()).count();
+        let firing = self.watched.iter().filter(|watch| watch.severity().is_some()).count();
         span::summary(pool.num_threads(), pool.queued(), [cpu, memory, network], firing);
     }
 
     /// Whether an alert fires about which this is to be done.
     pub fn asks_for(&self, action: &AlertAction) -> bool {
-        let asks = |watched: &Watched| {
-            let severity = watched.state.severity();
-            let mut actions = self.rules.actions(watched.kind);
+        let asks = |watch: &Watch| {
+            let severity = watch.severity();
+            let mut actions = self.rules.actions(watch.kind);
             actions.any(|(least, wanted)| Some(least) <= severity && wanted == action)
         };
         self.watched.iter().any(asks)
@@ -175,7 +168,7 @@ impl Evaluation {
             self.values.push((AlertKind::Stall, index, time));
         }
         // A worker that has left, a disk that is gone: what was found of it is over some time.
-        for Watched { kind, resource, .. } in &self.watched {
+        for Watch { kind, resource, .. } in &self.watched {
             if !self.values.iter().any(|value| (value.0, value.1) == (*kind, *resource)) {
                 self.values.push((*kind, *resource, Err(Unavailable::Missing)));
             }
@@ -235,59 +228,31 @@ impl Evaluation {
         let Some(condition) = self.rules.condition(kind) else { return };
         let known = self.watched.iter().position(|w| (w.kind, w.resource) == (kind, resource));
         let at = known.unwrap_or_else(|| {
-            let (state, alert) = Default::default();
-            self.watched.push(Watched { kind, resource, state, alert });
+            self.watched.push(Watch::new(kind, resource));
             self.watched.len() - 1
         });
-        let watched = &mut self.watched[at];
-        let mut alerts = pool.alarm.alerts();
-        if let Some(alert) = watched.alert.and_then(|id| alerts.get(id)) {
-            watched.state.acknowledged = alert.acknowledged;
-        }
-        let outcome = watched.state.step(now, value, &condition);
-        if outcome == Outcome::default() {
-            return;
-        }
-        let name = match kind {
+        let name = || match kind {
             AlertKind::Disk => self.mounts.get(resource).cloned().unwrap_or_default(),
             AlertKind::Health | AlertKind::Stall => resource.to_string(),
             AlertKind::Lease => said(self.overdue),
             AlertKind::Starvation => said(self.starved),
             _ => String::new(),
         };
-        let value = value.unwrap_or(f64::NAN);
-        let describe = |alert: &mut Alert, severity: Severity| {
-            alert.severity = severity;
-            alert.value = value;
-            alert.threshold = condition.threshold(severity);
-            alert.message = kind.describe(&alert.resource, value);
+        let watch = &mut self.watched[at];
+        let Some((outcome, alert)) = pool.alarm.step(watch, now, value, &condition, name) else {
+            return;
         };
-        let told = match outcome.change {
-            Some(Change::Fires(severity)) => {
-                let mut alert = Alert::new(kind, name);
-                describe(&mut alert, severity);
-                watched.alert = Some(alerts.begin(alert));
-                pool.common.alerts.bump_shared();
-                watched.alert.and_then(|id| alerts.get(id)).cloned()
-            }
-            Some(Change::Resolves) => {
-                watched.alert.take().and_then(|id| alerts.end(id, SystemTime::now()))
-            }
-            change => watched.alert.and_then(|id| alerts.get(id)).map(|alert| {
-                let escalates = change == Some(Change::Escalates);
-                let severity = if escalates { Severity::Critical } else { alert.severity };
-                alert.acknowledged &= !escalates;
-                describe(alert, severity);
-                alert.clone()
-            }),
-        };
-        drop(alerts);
         match outcome.change {
-            Some(Change::Fires(severity)) => self.act(kind, severity, true, pool, hooks),
+            Some(Change::Fires(severity)) => {
+                pool.common.alerts.bump_shared();
+                self.act(kind, severity, true, pool, hooks);
+            }
             Some(Change::Escalates) => self.act(kind, Severity::Critical, false, pool, hooks),
             Some(Change::Resolves) | None => {}
         }
-        let Some(alert) = told.filter(|_| outcome.tell) else { return };
+        if !outcome.tell {
+            return;
+        }
         span::alert(&alert);
         pool.alarm.send(&alert, || pool.common.lost_hooks.bump_shared());
         for listener in pool.alarm.listeners() {

@@ -91,7 +91,6 @@ pub struct AlertState {
     phase: Phase,
     /// When it was told of last, by severity.
     told: [Option<Duration>; 2],
-    pub acknowledged: bool,
 }
 
 impl AlertState {
@@ -103,13 +102,32 @@ impl AlertState {
         }
     }
 
-    /// The value is so much now; NaN counts as unknown.
-    pub fn step(&mut self, now: Duration, value: Fact<f64>, condition: &Condition) -> Outcome {
+    /// The value is so much now; NaN counts as unknown. If it fires, somebody may have acknowledged that.
+    pub fn step(
+        &mut self,
+        now: Duration,
+        value: Fact<f64>,
+        condition: &Condition,
+        acknowledged: bool,
+    ) -> Outcome {
         let value = value.ok().filter(|value| !value.is_nan());
         let severity = value.and_then(|value| condition.severity(value));
         if let Phase::Firing { severity: before, over_since, told } = self.phase {
             let over = value.is_none_or(|value| condition.is_over(value));
-            return self.go_on(now, before, severity, over.then_some(over_since), told, condition);
+            if over {
+                return self.pass(now, before, over_since.unwrap_or(now), told, condition);
+            }
+            let escalates = severity == Some(Severity::Critical) && before == Severity::Warning;
+            let severity = if escalates { Severity::Critical } else { before };
+            let tell = if escalates {
+                // It is news, however soon.
+                self.told[severity as usize] = Some(now);
+                true
+            } else {
+                !acknowledged && self.may_tell(now, severity, condition)
+            };
+            self.phase = Phase::Firing { severity, over_since: None, told: told || tell };
+            return Outcome { change: escalates.then_some(Change::Escalates), tell };
         }
         let Some(severity) = severity else {
             self.phase = Phase::Inactive;
@@ -123,43 +141,26 @@ impl AlertState {
             self.phase = Phase::Pending { since };
             return Outcome::default();
         }
-        self.acknowledged = false;
         let tell = self.may_tell(now, severity, condition);
         self.phase = Phase::Firing { severity, over_since: None, told: tell };
         Outcome { change: Some(Change::Fires(severity)), tell }
     }
 
-    fn go_on(
+    /// It has been over since then.
+    fn pass(
         &mut self,
         now: Duration,
-        before: Severity,
-        seen: Option<Severity>,
-        over: Option<Option<Duration>>,
-        mut told: bool,
+        severity: Severity,
+        since: Duration,
+        told: bool,
         condition: &Condition,
     ) -> Outcome {
-        if let Some(since) = over {
-            let since = since.unwrap_or(now);
-            if now.saturating_sub(since) >= condition.keep_firing_for {
-                self.phase = Phase::Inactive;
-                return Outcome { change: Some(Change::Resolves), tell: told };
-            }
-            self.phase = Phase::Firing { severity: before, over_since: Some(since), told };
-            return Outcome::default();
+        if now.saturating_sub(since) >= condition.keep_firing_for {
+            self.phase = Phase::Inactive;
+            return Outcome { change: Some(Change::Resolves), tell: told };
         }
-        let escalates = seen == Some(Severity::Critical) && before == Severity::Warning;
-        let severity = if escalates { Severity::Critical } else { before };
-        let tell = if escalates {
-            // It is news, however soon.
-            self.acknowledged = false;
-            self.told[severity as usize] = Some(now);
-            true
-        } else {
-            !self.acknowledged && self.may_tell(now, severity, condition)
-        };
-        told |= tell;
-        self.phase = Phase::Firing { severity, over_since: None, told };
-        Outcome { change: escalates.then_some(Change::Escalates), tell }
+        self.phase = Phase::Firing { severity, over_since: Some(since), told };
+        Outcome::default()
     }
 
     fn may_tell(&mut self, now: Duration, severity: Severity, condition: &Condition) -> bool {
@@ -193,8 +194,9 @@ mod tests {
     fn play(values: impl IntoIterator<Item = Fact<f64>>) -> Vec<(u32, Outcome)> {
         let mut state = AlertState::default();
         let steps = values.into_iter().zip(0..);
-        let step =
-            |(value, at): (Fact<f64>, u32)| (10 * at, state.step(SECOND * 10 * at, value, &CPU));
+        let step = |(value, at): (Fact<f64>, u32)| {
+            (10 * at, state.step(SECOND * 10 * at, value, &CPU, false))
+        };
         steps.map(step).filter(|(_, outcome)| *outcome != Outcome::default()).collect()
     }
 
@@ -238,12 +240,12 @@ mod tests {
         let expected = [(60, told(Change::Fires(Warning))), (360, again), (660, again)];
         assert_eq!(play(values), expected);
         let mut state = AlertState::default();
-        state.step(SECOND, Ok(1.0), &CPU);
-        assert!(state.step(SECOND * 100, Ok(1.0), &CPU).tell);
-        state.acknowledged = true;
-        assert!(!state.step(SECOND * 1000, Ok(1.0), &CPU).tell);
-        assert_eq!(state.step(SECOND * 1001, Ok(0.0), &CPU), Outcome::default());
-        assert_eq!(state.step(SECOND * 1031, Ok(0.0), &CPU), told(Change::Resolves));
+        let mut step =
+            |at, value, acknowledged| state.step(SECOND * at, Ok(value), &CPU, acknowledged);
+        step(1, 1.0, false);
+        assert!(step(100, 1.0, false).tell && !step(1000, 1.0, true).tell);
+        assert_eq!(step(1001, 0.0, true), Outcome::default());
+        assert_eq!(step(1031, 0.0, true), told(Change::Resolves));
     }
 
     #[test]
@@ -290,14 +292,12 @@ mod tests {
             let (mut state, mut now) = (AlertState::default(), Duration::ZERO);
             let (mut firing, mut above_since) = (None::<Severity>, None);
             let mut fired_at: [Option<Duration>; 2] = [None; 2];
-            for (value, seconds, acknowledge) in steps {
+            for (value, seconds, acknowledged) in steps {
                 now += SECOND * seconds;
-                state.acknowledged |= acknowledge;
                 let mut twin = state;
-                let outcome = state.step(now, value, &CPU);
+                let outcome = state.step(now, value, &CPU, acknowledged);
                 // Acknowledging changes what is told only.
-                twin.acknowledged = !twin.acknowledged;
-                prop_assert_eq!(twin.step(now, value, &CPU).change, outcome.change);
+                prop_assert_eq!(twin.step(now, value, &CPU, !acknowledged).change, outcome.change);
                 let above = value.is_ok_and(|value| value > CPU.warning);
                 above_since = if above { above_since.or(Some(now)) } else { None };
                 match outcome.change {

@@ -26,8 +26,7 @@ impl ThreadPool {
     /// Says that somebody knows of the alert: while it fires it isn't told of again, unless it gets worse.
     /// Returns whether there is such an alert, and it fires.
     pub fn ack(&self, id: u64) -> bool {
-        let mut alerts = self.shared().alarm.alerts();
-        alerts.get(id).map(|alert| alert.acknowledged = true).is_some()
+        self.shared().alarm.acknowledge(id)
     }
 
     /// Has `listener` called for each alert that fires, gets worse, is over, or fires still after the

@@ -196,9 +196,9 @@ impl Alerts {
     }
 
     /// It is over.
-    pub fn end(&mut self, id: u64, now: SystemTime) -> Option<Alert> {
+    pub fn end(&mut self, id: u64) -> Option<Alert> {
         let at = self.firing.iter().position(|alert| alert.id == id)?;
-        let alert = Alert { resolved: Some(now), ..self.firing.remove(at) };
+        let alert = Alert { resolved: Some(SystemTime::now()), ..self.firing.remove(at) };
         if self.past.len() == PAST {
             self.past.pop_front();
         }
@@ -215,7 +215,6 @@ impl Alerts {
 #[cfg(all(test, not(loom), not(miri)))]
 mod tests {
     use super::{Alert, AlertKind, Alerts, PAST};
-    use std::time::SystemTime;
 
     fn alert() -> Alert {
         Alert { message: "busy".into(), ..Alert::new(AlertKind::Cpu, String::new()) }
@@ -226,8 +225,8 @@ mod tests {
         let mut alerts = Alerts::default();
         for id in 1..=PAST as u64 + 2 {
             assert_eq!(alerts.begin(alert()), id);
-            assert!(alerts.end(id, SystemTime::now()).unwrap().resolved.is_some());
-            assert_eq!(alerts.end(id, SystemTime::now()), None);
+            assert!(alerts.end(id).unwrap().resolved.is_some());
+            assert_eq!(alerts.end(id), None);
         }
         let firing = alerts.begin(alert());
         alerts.get(firing).unwrap().acknowledged = true;

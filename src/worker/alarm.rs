@@ -1,16 +1,40 @@
-//! The alerts of a pool, and who listens to them.
+//! The alerts of a pool, what its rules have found of what they watch, and who listens.
 //!
 //! Tests: tests/alerts.rs.
+//! Model: loom-tests/tests/alarm.rs.
 
-use crate::telemetry::alert::{Alert, Alerts};
+use crate::policy::alert::{AlertState, Change, Condition, Outcome};
+use crate::sync::{Mutex, MutexGuard};
+use crate::telemetry::alert::{Alert, AlertKind, Alerts, Severity};
+use crate::telemetry::unavailable::Fact;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// Called with each alert that is told of.
 pub type Listener = dyn Fn(&Alert) + Send + Sync;
 
 /// So many wait in a channel: whoever is that far behind misses the next.
 const MOST: usize = 256;
+
+/// A rule, and what it watches: the number of a mount or worker, or 0.
+pub struct Watch {
+    pub kind: AlertKind,
+    pub resource: usize,
+    state: AlertState,
+    alert: Option<u64>,
+}
+
+impl Watch {
+    pub fn new(kind: AlertKind, resource: usize) -> Self {
+        Self { kind, resource, state: AlertState::default(), alert: None }
+    }
+
+    /// How bad it is, if it fires.
+    pub fn severity(&self) -> Option<Severity> {
+        self.state.severity()
+    }
+}
 
 #[derive(Default)]
 pub struct Alarm {
@@ -27,6 +51,58 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Alarm {
     pub fn alerts(&self) -> MutexGuard<'_, Alerts> {
         lock(&self.alerts)
+    }
+
+    /// The value of what is watched is so much now; `name` is called if it fires. Returns what came of it, and the
+    /// alert as it is then; `None` if nothing did.
+    pub fn step(
+        &self,
+        watch: &mut Watch,
+        now: Duration,
+        value: Fact<f64>,
+        condition: &Condition,
+        name: impl FnOnce() -> String,
+    ) -> Option<(Outcome, Alert)> {
+        let kind = watch.kind;
+        let describe = |alert: &mut Alert, severity: Severity| {
+            let value = value.unwrap_or(f64::NAN);
+            alert.severity = severity;
+            alert.value = value;
+            alert.threshold = condition.threshold(severity);
+            alert.message = kind.describe(&alert.resource, value);
+        };
+        // Held until the alert says what came of it: whoever acknowledges it does so before the step, which
+        // tells nobody then, or of what the step has made of it.
+        let mut alerts = self.alerts();
+        let acknowledged =
+            watch.alert.and_then(|id| alerts.get(id)).is_some_and(|a| a.acknowledged);
+        let outcome = watch.state.step(now, value, condition, acknowledged);
+        let alert = match outcome {
+            Outcome { change: None, tell: false } => None,
+            Outcome { change: Some(Change::Fires(severity)), .. } => {
+                let mut alert = Alert::new(kind, name());
+                describe(&mut alert, severity);
+                let id = alerts.begin(alert);
+                watch.alert = Some(id);
+                alerts.get(id).cloned()
+            }
+            Outcome { change: Some(Change::Resolves), .. } => {
+                watch.alert.take().and_then(|id| alerts.end(id))
+            }
+            Outcome { change, .. } => watch.alert.and_then(|id| alerts.get(id)).map(|alert| {
+                let escalates = change == Some(Change::Escalates);
+                let severity = if escalates { Severity::Critical } else { alert.severity };
+                alert.acknowledged &= !escalates;
+                describe(alert, severity);
+                alert.clone()
+            }),
+        };
+        alert.map(|alert| (outcome, alert))
+    }
+
+    /// Whether there is such an alert, and it fires: it is known to somebody then.
+    pub fn acknowledge(&self, id: u64) -> bool {
+        self.alerts().get(id).map(|alert| alert.acknowledged = true).is_some()
     }
 
     pub fn listen(&self, listener: Arc<Listener>) {

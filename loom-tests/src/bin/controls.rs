@@ -153,8 +153,11 @@ fn weakened(tree: &Path, changes: &[Change], f: &dyn Fn() -> Verdict) -> Verdict
 fn needs_workers(project: &Path, test: &str) -> bool {
     let (file, _) = test.split_once(' ').expect("a file and a name");
     let path = project.join("loom-tests/tests").join(file).with_extension("rs");
-    // All that do name this. A model that can't be read is found to be broken later.
-    fs::read_to_string(path).is_ok_and(|model| model.contains("protocols::shared"))
+    // All that do name one of these. A model that can't be read is found to be broken later.
+    let names = |model: String| {
+        ["shared", "alarm"].iter().any(|it| model.contains(&format!("protocols::{it}")))
+    };
+    fs::read_to_string(path).is_ok_and(names)
 }
 
 /// The modules above the queues that they need.
