@@ -57,6 +57,19 @@ fn a_configuration_is_read_and_what_is_not_there_has_its_default() {
 }
 
 #[test]
+fn what_is_to_last_for_ever_is_read_as_it_was_written() {
+    let mut config = Config::new();
+    (config.num_threads, config.min_threads) = (2, Some(1));
+    (config.idle_timeout, config.alert_cooldown) = (Duration::MAX, Duration::MAX);
+    config.alerts.entry(AlertKind::Cpu).or_default().lasting = Some(Duration::MAX);
+    let written = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<Config>(&written).unwrap(), config);
+    let pool = config.builder().unwrap().build().unwrap();
+    assert_eq!(pool.install(|| 1), 1);
+    assert!(serde_json::from_str::<Config>(r#"{ "idle_timeout": 1e20 }"#).is_err());
+}
+
+#[test]
 fn a_configuration_with_what_has_no_meaning_is_refused() {
     for (text, named) in [
         (r#"{ "idle_timout": 1 }"#, "idle_timout"),

@@ -13,6 +13,10 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
 }
 
 fn duration<E: Error>(seconds: f64) -> Result<Duration, E> {
+    // Which is above what a Duration can be, as a number is not as exact.
+    if seconds == Duration::MAX.as_secs_f64() {
+        return Ok(Duration::MAX);
+    }
     Duration::try_from_secs_f64(seconds)
         .map_err(|error| E::custom(format!("{seconds} seconds: {error}")))
 }
