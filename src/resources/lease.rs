@@ -240,3 +240,51 @@ impl fmt::Debug for Lease {
         text.finish()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Lease;
+    use crate::policy::amounts::{Means, Resource};
+    use crate::resources::acquire::{Acquire, try_acquire};
+    use crate::resources::budget::Budget;
+    use crate::resources::config::BudgetConfig;
+    use crate::resources::request::Request;
+    use std::pin::pin;
+    use std::sync::mpsc::{SyncSender, sync_channel};
+    use std::sync::{Arc, Mutex};
+    use std::task::{Context, Wake};
+    use std::thread;
+    use std::time::Duration;
+
+    /// Renews the lease that it has when it is woken, and says whether that could be.
+    struct Renewer(Lease, Mutex<SyncSender<bool>>);
+
+    impl Wake for Renewer {
+        fn wake(self: Arc<Self>) {
+            self.1.lock().unwrap().send(self.0.renew()).unwrap();
+        }
+    }
+
+    #[test]
+    fn who_gets_what_a_renewal_that_came_too_late_gives_back_may_renew_its_own() {
+        let budget =
+            Budget::new(&BudgetConfig::default(), |_| Ok(Means::unused(1000)), Arc::new(|| ()));
+        budget.set_total(Resource::Memory, 100);
+        let units = |units| Request::new().memory(units);
+        let own = try_acquire(&budget, &units(10)).unwrap();
+        let late = try_acquire(&budget, &units(10).up_to(Resource::Memory, 90)).unwrap();
+        // As the governor does, which has come between the two steps of a renewal.
+        let book = |tenant: &_, more| budget.book(tenant, more);
+        late.elastic.as_ref().unwrap().change(Resource::Memory, 90, book, |_, _| ());
+        assert!(late.amount(Resource::Memory) == 90 && late.strike_out());
+        let mut waits = pin!(Acquire::new(&budget, &units(40)).unwrap());
+        let (sender, receiver) = sync_channel(2);
+        let waker = Arc::new(Renewer(own, Mutex::new(sender.clone()))).into();
+        assert!(waits.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        // On a thread that may hang.
+        thread::spawn(move || sender.send(late.renew()).unwrap());
+        let said = || receiver.recv_timeout(Duration::from_secs(60)).expect("it doesn't hang");
+        assert_eq!([said(), said()], [true, false]);
+        assert!(waits.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+    }
+}

@@ -24,7 +24,8 @@ struct Record {
     taken: AtomicU64,
     /// Whose part it is.
     above: AtomicU64,
-    /// What it has leased of the CPUs, in thousandths of one.
+    /// The tag in the upper half, what it has leased of the CPUs, in thousandths of one, in the lower one: whatever thread
+    /// gives some back may do so when it has ended.
     cpu: AtomicU64,
     /// How many parts have a permit to run beside it.
     permits: AtomicU64,
@@ -96,14 +97,18 @@ impl Lessee {
             }
             return;
         }
+        self.count(|record| &record.word, 1);
+    }
+
+    /// Counts so much more in the lower half of a word of its record. Whoever finds another's tag there has nothing to do.
+    fn count(self, word: impl FnOnce(&Record) -> &AtomicU64, more: u32) {
         let Some(place) = self.place() else { return };
-        let record = RECORDS.get(place);
-        // Whoever finds it ended has nothing to do.
-        let more = |word: u64| {
-            let count = u64::from((word as u32).wrapping_add(1));
-            (word >> 32 == self.0 >> 32).then_some(word & !u64::from(u32::MAX) | count)
+        let counted = |word: u64| {
+            let count = (word as u32).wrapping_add(more);
+            (word >> 32 == self.0 >> 32).then_some(word & !u64::from(u32::MAX) | u64::from(count))
         };
-        let _ = record.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        let word = word(RECORDS.get(place));
+        let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted);
     }
 
     fn begin(above: Self) -> Self {
@@ -113,7 +118,7 @@ impl Lessee {
         let tag = tag.wrapping_add(1);
         record.above.store(above.0, Ordering::Relaxed);
         record.taken.store(0, Ordering::Relaxed);
-        record.cpu.store(0, Ordering::Relaxed);
+        record.cpu.store(u64::from(tag) << 32, Ordering::Relaxed);
         record.permits.store(0, Ordering::Relaxed);
         record.word.store(u64::from(tag) << 32, Ordering::Relaxed);
         Self(u64::from(tag) << 32 | (place as u64 + 1))
@@ -138,10 +143,8 @@ impl Lessee {
 
     /// It has so much more of the CPUs, or less, in thousandths of one.
     pub fn add_cpu(self, more: i64) {
-        if more != 0
-            && let Some(record) = self.record()
-        {
-            record.cpu.fetch_add(more as u64, Ordering::Relaxed);
+        if more != 0 {
+            self.count(|record| &record.cpu, more as u32);
         }
     }
 
@@ -150,7 +153,7 @@ impl Lessee {
         let mut next = self;
         loop {
             let record = next.record()?;
-            if record.cpu.load(Ordering::Relaxed) > 0 {
+            if record.cpu.load(Ordering::Relaxed) as u32 > 0 {
                 return Some(next);
             }
             next = Self(record.above.load(Ordering::Relaxed));
@@ -161,7 +164,7 @@ impl Lessee {
     pub fn permit(self, takes: u64, must: bool) -> Option<Permit> {
         let record = self.record()?;
         // Less than one counts as one.
-        let cpus = (record.cpu.load(Ordering::Relaxed) / 1000).max(1);
+        let cpus = (record.cpu.load(Ordering::Relaxed) as u32 / 1000).max(1).into();
         let more = |permits| (must || permits + takes < cpus).then_some(permits + 1);
         let permits = &record.permits;
         permits.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Permit(self))
