@@ -131,3 +131,38 @@ impl Alarm {
         });
     }
 }
+
+#[cfg(all(test, not(loom), not(miri)))]
+mod tests {
+    use super::{Alarm, Watch};
+    use crate::policy::alert::Condition;
+    use crate::telemetry::alert::{AlertKind, Severity};
+    use std::time::Duration;
+
+    #[test]
+    fn what_gets_worse_says_so_and_is_to_be_acknowledged_anew() {
+        let (lasting, keep_firing_for) = Default::default();
+        let cooldown = Duration::from_secs(10);
+        let condition =
+            Condition { warning: 0.7, critical: 0.9, lasting, keep_firing_for, cooldown };
+        let (alarm, mut watch) = (Alarm::default(), Watch::new(AlertKind::Disk, 3));
+        let mut step = |second, value| {
+            let name = || "/home".to_owned();
+            let now = Duration::from_secs(second);
+            let (_, alert) = alarm.step(&mut watch, now, Ok(value), &condition, name)?;
+            assert_eq!((alert.id, &*alert.resource), (1, "/home"));
+            assert!(alert.value == value || alert.resolved.is_some());
+            Some((alert.severity, alert.threshold, alert.acknowledged, alert.resolved.is_some()))
+        };
+        let warning = Some((Severity::Warning, 0.7, false, false));
+        assert_eq!(step(0, 0.8), warning);
+        assert_eq!(step(10, 0.75), warning, "after the cooldown");
+        assert!(alarm.acknowledge(1) && !alarm.acknowledge(2));
+        assert_eq!(step(20, 0.8), None);
+        assert_eq!(step(21, 1.0), Some((Severity::Critical, 0.9, false, false)));
+        assert!(alarm.acknowledge(1));
+        assert_eq!(step(40, 1.0), None);
+        assert_eq!(step(41, 0.1), Some((Severity::Critical, 0.9, true, true)));
+        assert!(!alarm.acknowledge(1));
+    }
+}
